@@ -1,0 +1,1 @@
+//! Protocol codecs of sabir: Dubbo and others.

@@ -1,0 +1,1 @@
+//! Protocol-agnostic filters of sabir.

@@ -1,0 +1,1 @@
+//! The configuration schema sabir.config.v1 and its YAML form.

@@ -1,0 +1,1 @@
+//! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.

@@ -1,0 +1,1 @@
+//! Matchers, route index, clusters and load balancers of sabir.
