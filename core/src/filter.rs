@@ -1,0 +1,263 @@
+//! Filters: protocol-agnostic steps that every exchange passes.
+
+use std::any::Any;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::head::Head;
+use crate::outcome::{Outcome, Reply};
+
+/// A step that sees every exchange of a listener.
+///
+/// One value serves all exchanges concurrently, hence `&self`; state of an exchange goes into
+/// [`Context::slot`]. Hooks are plain functions; a filter that has to wait for something (a
+/// rate-limit service, say) returns [`Flow::Wait`] and pays for its future then, so that filters
+/// which never wait cost one virtual call.
+pub trait Filter: Send + Sync {
+    /// Whether [`on_data`](Self::on_data) is to be called at all.
+    fn sees_data(&self) -> bool {
+        false
+    }
+
+    /// A request head arrived.
+    fn on_request(&self, _request: &mut Head, _cx: &mut Context) -> Flow {
+        Flow::Continue
+    }
+
+    /// A response head arrived, or was made by the proxy's upstream side. Only `Continue` and
+    /// `Reply` are honoured: a response waits for nobody.
+    fn on_response(&self, _response: &mut Head, _cx: &mut Context) -> Flow {
+        Flow::Continue
+    }
+
+    /// A chunk of a streamed body arrived.
+    fn on_data(&self, _data: &mut Bytes, _cx: &mut Context) -> Flow {
+        Flow::Continue
+    }
+
+    /// The exchange ended, whichever way. Called exactly once for each
+    /// [`on_request`](Self::on_request).
+    fn on_end(&self, _outcome: Outcome, _cx: &mut Context) {}
+}
+
+/// A future that ends in the decision of a filter that had to wait.
+pub type Decision = Pin<Box<dyn Future<Output = Flow> + Send>>;
+
+/// What becomes of an exchange after a hook.
+pub enum Flow {
+    /// On to the next filter.
+    Continue,
+    /// Answer now, without going upstream.
+    Reply(Reply),
+    /// Decide later. The exchange's deadline holds meanwhile.
+    Wait(Decision),
+}
+
+impl std::fmt::Debug for Flow {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Continue => f.write_str("Continue"),
+            Self::Reply(reply) => f.debug_tuple("Reply").field(reply).finish(),
+            Self::Wait(_) => f.write_str("Wait"),
+        }
+    }
+}
+
+/// What filters know of an exchange besides its frames.
+#[derive(Debug)]
+pub struct Context {
+    /// When the request head was complete.
+    pub started: Instant,
+    /// When the current turn began; for filters that measure time.
+    pub now: Instant,
+    /// Address of the caller.
+    pub peer: SocketAddr,
+    /// When the exchange fails with [`TimedOut`](crate::outcome::Code::TimedOut), once known.
+    pub deadline: Option<Instant>,
+    /// Endpoint that was chosen, once known.
+    pub endpoint: Option<SocketAddr>,
+    slots: Vec<Option<Box<dyn Any + Send>>>,
+    current: usize,
+}
+
+impl Context {
+    /// The context of an exchange with `peer` whose request was complete at `now`.
+    pub fn new(peer: SocketAddr, now: Instant) -> Self {
+        Self {
+            started: now,
+            now,
+            peer,
+            deadline: None,
+            endpoint: None,
+            slots: Vec::new(),
+            current: 0,
+        }
+    }
+
+    /// This filter's own state for this exchange, made when first asked for.
+    pub fn slot<T: Any + Send + Default>(&mut self) -> &mut T {
+        if self.slots.len() <= self.current {
+            self.slots.resize_with(self.current + 1, || None);
+        }
+        let slot = &mut self.slots[self.current];
+        if !slot.as_ref().is_some_and(|s| s.is::<T>()) {
+            *slot = Some(Box::new(T::default()));
+        }
+        slot.as_mut()
+            .and_then(|s| s.downcast_mut())
+            .expect("made of this type just above")
+    }
+}
+
+/// The filters of one listener, in order.
+#[derive(Clone, Default)]
+pub struct Chain(Arc<[Arc<dyn Filter>]>);
+
+/// Where a request stands in a [`Chain`].
+#[derive(Debug)]
+pub enum Step {
+    /// Every filter let it pass.
+    Done,
+    /// The filter before this index answered it.
+    Reply(usize, Reply),
+    /// The filter before this index waits; go on from there once it decided.
+    Wait(usize, Decided),
+}
+
+/// A pending [`Decision`], with a `Debug` of its own.
+pub struct Decided(pub Decision);
+
+impl std::fmt::Debug for Decided {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Decided(..)")
+    }
+}
+
+impl std::fmt::Debug for Chain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Chain({})", self.0.len())
+    }
+}
+
+impl Chain {
+    /// A chain that runs `filters` first to last on requests, last to first on responses.
+    pub fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
+        Self(filters.into())
+    }
+
+    /// Number of filters.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no filter.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether any filter looks at streamed bodies.
+    pub fn sees_data(&self) -> bool {
+        self.0.iter().any(|f| f.sees_data())
+    }
+
+    /// Runs the request hooks from index `from` until one does not continue.
+    pub fn on_request(&self, from: usize, request: &mut Head, cx: &mut Context) -> Step {
+        for (i, filter) in self.0.iter().enumerate().skip(from) {
+            cx.current = i;
+            match filter.on_request(request, cx) {
+                Flow::Continue => {}
+                Flow::Reply(reply) => return Step::Reply(i + 1, reply),
+                Flow::Wait(decision) => return Step::Wait(i + 1, Decided(decision)),
+            }
+        }
+        Step::Done
+    }
+
+    /// Runs the response hooks of the first `passed` filters in reverse until one answers instead.
+    pub fn on_response(
+        &self,
+        passed: usize,
+        response: &mut Head,
+        cx: &mut Context,
+    ) -> Option<Reply> {
+        for (i, filter) in self.0.iter().enumerate().take(passed).rev() {
+            cx.current = i;
+            if let Flow::Reply(reply) = filter.on_response(response, cx) {
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// Runs the data hooks of those filters that look at data.
+    pub fn on_data(&self, data: &mut Bytes, cx: &mut Context) -> Option<Reply> {
+        for (i, filter) in self.0.iter().enumerate().filter(|(_, f)| f.sees_data()) {
+            cx.current = i;
+            if let Flow::Reply(reply) = filter.on_data(data, cx) {
+                return Some(reply);
+            }
+        }
+        None
+    }
+
+    /// Tells the first `passed` filters, those that saw the request, that the exchange ended.
+    pub fn on_end(&self, passed: usize, outcome: Outcome, cx: &mut Context) {
+        for (i, filter) in self.0.iter().enumerate().take(passed) {
+            cx.current = i;
+            filter.on_end(outcome, cx);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::head::Kind;
+    use crate::outcome::Code;
+
+    struct Count(Option<Code>);
+
+    impl Filter for Count {
+        fn on_request(&self, _: &mut Head, cx: &mut Context) -> Flow {
+            *cx.slot::<u32>() += 1;
+            match self.0 {
+                Some(code) => Flow::Reply(Reply::refused(code, "no")),
+                None => Flow::Continue,
+            }
+        }
+
+        fn on_end(&self, _: Outcome, cx: &mut Context) {
+            *cx.slot::<u32>() += 10;
+        }
+    }
+
+    #[test]
+    fn the_chain_stops_at_a_reply_and_ends_only_who_saw_the_request() {
+        let filters: Vec<Arc<dyn Filter>> = vec![
+            Arc::new(Count(None)),
+            Arc::new(Count(Some(Code::Denied))),
+            Arc::new(Count(None)),
+        ];
+        let chain = Chain::new(filters);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut cx = Context::new(peer, Instant::now());
+        let mut head = Head::new("toy", Kind::Request, Bytes::new(), |_, _| {});
+        let Step::Reply(passed, reply) = chain.on_request(0, &mut head, &mut cx) else {
+            panic!("the second filter answers")
+        };
+        assert_eq!((passed, reply.outcome.code), (2, Code::Denied));
+        chain.on_end(passed, reply.outcome, &mut cx);
+        let seen: Vec<u32> = (0..3)
+            .map(|i| {
+                cx.current = i;
+                *cx.slot::<u32>()
+            })
+            .collect();
+        assert_eq!(seen, [11, 11, 0]);
+    }
+}

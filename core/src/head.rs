@@ -1,0 +1,260 @@
+//! Where a message starts: what it is, for whom, and its metadata.
+
+use std::cell::OnceCell;
+
+use bytes::Bytes;
+
+use crate::metadata::{Fields, Malformed, Metadata, Span, Text};
+use crate::name::{Field, Known, Name};
+use crate::outcome::Outcome;
+
+/// Octets that a codec wants back to write the response to a request, whoever makes it.
+///
+/// Dubbo keeps the serialization and whether the caller understands response attachments.
+pub type Echo = [u8; 8];
+
+/// Lists the pairs found on `head`'s wire into `metadata`.
+pub type Parse = fn(head: &Head, metadata: &mut Metadata);
+
+/// Where a message starts. Holds spans into the bytes the message arrived in.
+///
+/// The service, method, version and signature are found when the message is decoded. The rest of
+/// the metadata is parsed when someone first looks; a message that nobody looks into costs nothing.
+#[derive(Clone, Debug)]
+pub struct Head {
+    /// What the peer wants done with this message.
+    pub kind: Kind,
+    /// Nothing follows this head on its stream: always so for message protocols.
+    pub end: bool,
+    /// How the exchange ended, in responses.
+    pub outcome: Outcome,
+    /// Octets for whoever writes the response. The driver copies a request's into its response.
+    pub echo: Echo,
+    /// The exchange must stay on one connection to the callee for as long as the caller's
+    /// connection lives, because the protocol keeps state there (Dubbo callbacks).
+    pub bound: bool,
+    protocol: &'static str,
+    wire: Bytes,
+    parse: Parse,
+    fields: Fields,
+    rewritten: u8,
+    fault: Option<Malformed>,
+    owned: Vec<u8>,
+    metadata: OnceCell<Box<Metadata>>,
+}
+
+/// What the peer wants done with a message.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Kind {
+    /// Request without response.
+    OneWay,
+    /// Request that awaits a response.
+    Request,
+    /// Response to a request.
+    Response,
+    /// Keep-alive, answered by the connection itself and never forwarded.
+    Ping,
+    /// Answer to a keep-alive, dropped.
+    Pong,
+    /// The peer takes no new requests on this connection (Dubbo read-only).
+    Drain,
+    /// The peer takes requests again (Dubbo writeable).
+    Resume,
+}
+
+impl Head {
+    /// A head of `kind` in `protocol`, found in `wire`; `parse` lists its metadata when asked.
+    pub fn new(protocol: &'static str, kind: Kind, wire: Bytes, parse: Parse) -> Self {
+        Self {
+            kind,
+            end: true,
+            outcome: Outcome::OK,
+            echo: Echo::default(),
+            bound: false,
+            protocol,
+            wire,
+            parse,
+            fields: Fields::default(),
+            rewritten: 0,
+            fault: None,
+            owned: Vec::new(),
+            metadata: OnceCell::new(),
+        }
+    }
+
+    /// Gives `field` the value that stands at `span` on the wire.
+    pub fn set_field_span(&mut self, field: Field, span: Span) {
+        self.fields.0[field as usize] = Text::wire(span);
+    }
+
+    /// Gives `field` a value that was decoded from the wire, where it is not contiguous.
+    pub fn set_field_decoded(&mut self, field: Field, value: &[u8]) {
+        self.fields.0[field as usize] = Text::own(&mut self.owned, value);
+    }
+
+    /// Marks a message whose frame is sound and whose content is not. A request is then answered
+    /// with [`BadRequest`](crate::outcome::Code::BadRequest), and its connection lives on.
+    pub fn set_fault(&mut self, fault: Malformed) {
+        self.fault = Some(fault);
+    }
+
+    /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
+    pub fn set(&mut self, name: &Name, value: &[u8]) {
+        match name.field() {
+            Some(field) => {
+                self.fields.0[field as usize] = Text::own(&mut self.owned, value);
+                self.rewritten |= 1 << field as u8;
+            }
+            None if name.is_protocol() => {}
+            None => self.metadata_mut().set(name, value),
+        }
+    }
+
+    /// Adds a value of `name` and keeps those it has; fields have one value, which is replaced.
+    pub fn add(&mut self, name: &Name, value: &[u8]) {
+        if name.field().is_some() || name.is_protocol() {
+            return self.set(name, value);
+        }
+        self.metadata_mut().add(name, value);
+    }
+
+    /// Drops every value of `name`. The protocol's name stays as it is.
+    pub fn remove(&mut self, name: &Name) {
+        match name.field() {
+            Some(field) if self.field(field).is_some() => {
+                self.fields.0[field as usize] = Text::ABSENT;
+                self.rewritten |= 1 << field as u8;
+            }
+            Some(_) => {}
+            None if name.is_protocol() => {}
+            None => {
+                self.metadata_mut().remove(name);
+            }
+        }
+    }
+
+    /// Codec that read the message.
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// Bytes this head was parsed from, the body included for message protocols.
+    pub fn wire(&self) -> &Bytes {
+        &self.wire
+    }
+
+    /// Service the message is for; empty if the message does not say.
+    pub fn service(&self) -> &[u8] {
+        self.field(Field::Service).unwrap_or_default()
+    }
+
+    /// Method the message is for; empty if the message does not say.
+    pub fn method(&self) -> &[u8] {
+        self.field(Field::Method).unwrap_or_default()
+    }
+
+    /// Value of a well-known field. Parses the metadata if the field was not found at decode.
+    pub fn field(&self, field: Field) -> Option<&[u8]> {
+        let at = field as usize;
+        if let Some(value) = self.fields.0[at].of(&self.wire, &self.owned) {
+            return Some(value);
+        }
+        let removed = self.is_rewritten(field);
+        // Service and method are found at decode or not at all; only what may lie deeper is parsed for.
+        let lies_deeper = matches!(field, Field::Version | Field::Group);
+        if removed || !lies_deeper {
+            return None;
+        }
+        self.metadata().field(at)
+    }
+
+    /// First value of `name`.
+    pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
+        match name.known() {
+            Known::Protocol => Some(self.protocol.as_bytes()),
+            Known::Field(i) => self.field(Field::ALL[i as usize]),
+            Known::Pair => self.metadata().all(name).next(),
+        }
+    }
+
+    /// Runs `test` on each value of `name` until one passes; says whether one did.
+    pub fn any(&self, name: &Name, mut test: impl FnMut(&[u8]) -> bool) -> bool {
+        match name.known() {
+            Known::Pair => self.metadata().all(name).any(test),
+            _ => self.get(name).is_some_and(&mut test),
+        }
+    }
+
+    /// Key-value pairs of the message, parsed if nobody did so far.
+    pub fn metadata(&self) -> &Metadata {
+        self.metadata.get_or_init(|| {
+            let mut metadata = Box::new(Metadata::of(self.wire.clone()));
+            (self.parse)(self, &mut metadata);
+            metadata
+        })
+    }
+
+    /// Whether `field` was set or removed since the message was decoded.
+    pub fn is_rewritten(&self, field: Field) -> bool {
+        self.rewritten & 1 << field as u8 != 0
+    }
+
+    /// Whether pairs or fields differ from those on the wire.
+    pub fn is_modified(&self) -> bool {
+        self.rewritten != 0 || self.metadata.get().is_some_and(|m| m.is_modified())
+    }
+
+    /// What is wrong with the content, as far as anybody looked.
+    pub fn fault(&self) -> Option<Malformed> {
+        self.fault
+            .or_else(|| self.metadata.get().and_then(|m| m.fault()))
+    }
+
+    fn metadata_mut(&mut self) -> &mut Metadata {
+        self.metadata();
+        self.metadata
+            .get_mut()
+            .expect("initialised in the line above")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(head: &Head, metadata: &mut Metadata) {
+        assert_eq!(&head.wire()[..], b"svc k=v");
+        metadata.push(Span::new(4, 5), Span::new(6, 7), Span::new(4, 7));
+        metadata.set_field(Field::Group, Span::new(6, 7));
+    }
+
+    fn head() -> Head {
+        let wire = Bytes::from_static(b"svc k=v");
+        let mut head = Head::new("toy", Kind::Request, wire, parse);
+        head.set_field_span(Field::Service, Span::new(0, 3));
+        head
+    }
+
+    #[test]
+    fn metadata_is_parsed_when_looked_at() {
+        let head = head();
+        assert_eq!(head.get(&Name::new("service")), Some(&b"svc"[..]));
+        assert_eq!(head.get(&Name::new("protocol")), Some(&b"toy"[..]));
+        assert!(head.metadata.get().is_none());
+        assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
+        assert_eq!(head.get(&Name::new("group")), Some(&b"v"[..]));
+        assert!(!head.is_modified());
+    }
+
+    #[test]
+    fn fields_are_rewritten_and_removed() {
+        let mut head = head();
+        head.set(&Name::new("service"), b"other");
+        head.remove(&Name::new("group"));
+        assert_eq!(head.service(), b"other");
+        assert_eq!(head.get(&Name::new("group")), None);
+        assert!(head.is_rewritten(Field::Service) && head.is_rewritten(Field::Group));
+        head.set(&Name::new("protocol"), b"x");
+        assert_eq!(head.protocol(), "toy");
+    }
+}

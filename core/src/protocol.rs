@@ -1,0 +1,117 @@
+//! Protocols by name: what configuration refers to and drivers ask for connections.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use thiserror::Error;
+
+use crate::connection::Connection;
+use crate::name::Name;
+
+/// A protocol with its options: makes the two kinds of connections.
+pub trait Protocol: Send + Sync {
+    /// Name in configuration, metrics and logs.
+    fn name(&self) -> &'static str;
+
+    /// What the protocol can carry, so that configuration asking for more is refused when loaded.
+    fn capabilities(&self) -> Capabilities;
+
+    /// A new connection that plays `role`, opened at `now`.
+    fn connection(&self, role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection>;
+}
+
+/// Which side of a connection we are.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Role {
+    /// We accepted it; the peer sends requests.
+    Server,
+    /// We opened it; the peer answers requests.
+    Client,
+}
+
+/// Bounds of one connection.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Longest message, in bytes. Longer ones end the connection before anything is allocated.
+    pub max_message_bytes: usize,
+    /// Silence after which a keep-alive is sent, for protocols that have one; `None` sends none.
+    /// A connection that stays silent for three times as long is given up.
+    pub keepalive: Option<Duration>,
+}
+
+impl Default for Limits {
+    /// 8 MiB, as Dubbo's `payload`, and no keep-alives.
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 8 << 20,
+            keepalive: None,
+        }
+    }
+}
+
+/// What a protocol can carry.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Capabilities {
+    /// Pairs can be set and removed on requests.
+    pub request_metadata: bool,
+    /// Pairs can be set and removed on responses.
+    pub response_metadata: bool,
+    /// Well-known names whose value can be rewritten on requests.
+    pub rewritable: &'static [&'static str],
+    /// Many exchanges at once on one connection.
+    pub multiplexed: bool,
+}
+
+impl Capabilities {
+    /// Whether a request's `name` can be set or removed.
+    pub fn can_write_request(&self, name: &Name) -> bool {
+        if name.is_protocol() {
+            return false;
+        }
+        match name.field() {
+            Some(field) => self.rewritable.contains(&field.as_str()),
+            None => self.request_metadata,
+        }
+    }
+
+    /// Whether a response's `name` can be set or removed.
+    pub fn can_write_response(&self, name: &Name) -> bool {
+        self.response_metadata && name.field().is_none() && !name.is_protocol()
+    }
+}
+
+/// Makes a protocol from the `protocol_options` of configuration.
+pub type Factory = fn(options: &Value) -> Result<Arc<dyn Protocol>, OptionsError>;
+
+/// Why `protocol_options` were refused; says which option and what it may be.
+#[derive(Clone, Debug, Eq, Error, PartialEq)]
+#[error("{0}")]
+pub struct OptionsError(pub String);
+
+/// Protocols by name. Open: an embedder adds its own beside the built-in ones.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(BTreeMap<&'static str, Factory>);
+
+impl Registry {
+    /// Adds a protocol, or replaces the one of this name.
+    pub fn add(&mut self, name: &'static str, factory: Factory) -> &mut Self {
+        self.0.insert(name, factory);
+        self
+    }
+
+    /// Makes the protocol `name`; `None` if there is none.
+    pub fn make(
+        &self,
+        name: &str,
+        options: &Value,
+    ) -> Option<Result<Arc<dyn Protocol>, OptionsError>> {
+        self.0.get(name).map(|factory| factory(options))
+    }
+
+    /// Names in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
+    }
+}
