@@ -1,1 +1,3 @@
 //! Protocol codecs of sabir: Dubbo and others.
+
+pub mod dubbo;
