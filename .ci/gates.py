@@ -9,10 +9,13 @@ direction  crates depend on each other only as ARCHITECTURE.md draws it
 shape      functions, files, inline tests and structs stay within their limits, or
            `.ci/shape-allowed.txt` says why one does not
 words      no paths of one machine, no hosts of registries, no leftovers
+quotes     each YAML block of the README is one of the examples, word for word
+links      what Markdown files link to in this repository is there
 """
 
 import json
 import pathlib
+import posixpath
 import re
 import subprocess
 import sys
@@ -75,6 +78,8 @@ def main(arguments):
         "direction": direction(metadata),
         "shape": shapes(rust, files.get(ALLOWED, "")),
         "words": words(files),
+        "quotes": quotes(files),
+        "links": links(files),
     }
     for name, faults in gates.items():
         print(f"{name}: {f'FAIL, {len(faults)} found' if faults else 'ok'}")
@@ -135,6 +140,25 @@ def words(files):
         for number, line in enumerate(text.splitlines(), 1):
             found = ((what, pattern.search(line)) for what, pattern in wanted.items())
             faults += [f"{path}:{number}: {what}: {hit[0]}" for what, hit in found if hit]
+    return faults
+
+
+def quotes(files):
+    """YAML blocks of the README that are not an example, which CI checks, to the letter."""
+    examples = {text for path, text in files.items() if path.endswith(".yaml")}
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", files.get("README.md", ""), re.DOTALL | re.MULTILINE)
+    return [f"README.md: no example: {b.splitlines()[0]}" for b in blocks if b not in examples]
+
+
+def links(files):
+    """Links of Markdown files to files and folders of this repository that are not there."""
+    there = {parent.as_posix() for path in files for parent in pathlib.PurePosixPath(path).parents}
+    faults = []
+    for path in filter(lambda path: path.endswith(".md"), files):
+        for target in re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", files[path]):
+            wanted = posixpath.normpath(posixpath.join(posixpath.dirname(path), target))
+            if wanted not in files and wanted not in there:
+                faults.append(f"{path}: nothing at {target}")
     return faults
 
 

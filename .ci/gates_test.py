@@ -124,5 +124,18 @@ class Words(unittest.TestCase):
         self.assertEqual(gates.words({"x/go.sum": "proxy.golan" + "g.org\n"}), [])
 
 
+class Documents(unittest.TestCase):
+    def test_yaml_that_is_no_example_is_found(self):
+        files = {"README.md": "a\n```yaml\nx: 1\n```\n", "examples/x.yaml": "x: 1\n"}
+        self.assertEqual(gates.quotes(files), [])
+        files["examples/x.yaml"] = "x: 2\n"
+        self.assertEqual(gates.quotes(files), ["README.md: no example: x: 1"])
+
+    def test_dead_links_are_found(self):
+        text = "[a](../b/c.rs) [d](../b#top) [e](https://example.org/x) [f](#here) [g](h.md)"
+        files = {"docs/x.md": text, "b/c.rs": ""}
+        self.assertEqual(gates.links(files), ["docs/x.md: nothing at h.md"])
+
+
 if __name__ == "__main__":
     unittest.main()
