@@ -102,8 +102,14 @@ class Consumer(Peer):
             command = _java(kind, "ConsumerMain", [name])
         super().__init__(name, command)
 
-    def target(self, *ports, service=SERVICE, **options):
-        """The "target" of a command: where to call and how; several ports mean a failover list."""
+    def target(self, *ports, service=SERVICE, single=False, **options):
+        """The "target" of a command: where to call and how; several ports mean a failover list.
+
+        `single`: exactly one connection may result, at the price of no cluster in Dubbo 2.7.
+        """
         host = "127.0.0.1" if self.kind == GO else LOOPBACK
-        url = ";".join(f"dubbo://{host}:{port}/{service}" for port in ports)
+        if self.kind == "java27" and len(ports) == 1 and not single:
+            # For one URL, Dubbo 2.7 has no cluster: neither failover nor response attachments.
+            ports = ports * 2
+        url = ";".join(f"dubbo://{host}:{port}/{service}?cluster=failover" for port in ports)
         return {"url": url, "group": GROUP, "version": VERSION, **options}

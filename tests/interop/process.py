@@ -50,13 +50,20 @@ def wait_until(condition, what, seconds=10.0):
         time.sleep(0.02)
 
 
-def established(port):
-    """Local ports of this machine's connections towards 127.0.0.1:`port`, seen from their client's end."""
+def established(port, pid):
+    """Local ports of the connections that process `pid` has open towards `port`."""
+    sockets = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        try:
+            sockets.add(os.readlink(entry))
+        except OSError:
+            continue
     ports = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         for line in Path(table).read_text().splitlines()[1:]:
-            _, local, remote, state = line.split()[:4]
-            if state == "01" and int(remote.rsplit(":", 1)[1], 16) == port:
+            fields = line.split()
+            local, remote, state = fields[1:4]
+            if state == "01" and int(remote.rsplit(":", 1)[1], 16) == port and f"socket:[{fields[9]}]" in sockets:
                 ports.add(int(local.rsplit(":", 1)[1], 16))
     return ports
 

@@ -53,7 +53,9 @@ final class References {
         if (generic) {
             reference.setGeneric("true");
         }
-        Map<String, String> params = new HashMap<>(Map.of("subscribe.1.callback", "true"));
+        // Dubbo 3.3 looks for the first only on a method that has a parameter without an index.
+        Map<String, String> params =
+                new HashMap<>(Map.of("subscribe.1.callback", "true", "subscribe.callback", "true"));
         if (target.has("params")) {
             for (Map.Entry<String, JsonElement> param : target.getAsJsonObject("params").entrySet()) {
                 params.put(param.getKey(), param.getValue().getAsString());

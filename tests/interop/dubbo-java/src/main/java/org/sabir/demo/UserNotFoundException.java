@@ -8,6 +8,11 @@ public class UserNotFoundException extends Exception {
 
     public UserNotFoundException() {}
 
+    /** The form that fastjson2 looks for: with another one only, it loses the message. */
+    public UserNotFoundException(String message) {
+        super(message);
+    }
+
     public UserNotFoundException(String message, int userId) {
         super(message);
         this.userId = userId;
