@@ -14,12 +14,14 @@
 //! number, and numbers that free-form data would round.
 
 mod error;
+mod field;
 mod free_form;
 mod reader;
 mod scalar;
 mod source_map;
 mod suggestion;
 mod tree;
+mod wire;
 
 use std::sync::Arc;
 
@@ -57,25 +59,17 @@ where
 {
     let descriptor = descriptor::of::<M>().expect("a message of the schema, as documented");
     let file: Arc<str> = file.into();
+    let refused = |(position, kind)| Errors::one(&file, position, kind);
+    let root = text(bytes).and_then(tree::read).map_err(refused)?;
     let mut reader = reader::Reader::new(Arc::clone(&file));
-    let path = FieldPath::ROOT;
-    let root = match text(bytes).and_then(tree::read) {
-        Ok(root) => root,
-        Err((position, kind)) => {
-            reader.error(&path, position, kind);
-            Arc::new(tree::Node::empty(position))
-        }
-    };
-    let message = reader.message(&path, &root, &descriptor);
-    let typed = message
-        .map(|message| message.transcode_to::<M>())
-        .transpose();
-    let typed = typed.map_err(|error| ErrorKind::Encoding {
-        reason: error.to_string(),
-    });
-    let typed = reader.noted(&path, &root, typed).flatten();
+    let mut wire = Vec::new();
+    reader.message(&FieldPath::ROOT, &root, &descriptor, &mut wire);
     reader.finish()?;
-    Ok((typed.unwrap_or_default(), SourceMap::new(file, root)))
+    let message = M::decode(wire.as_slice()).map_err(|error| {
+        let reason = error.to_string();
+        refused((root.position, ErrorKind::Encoding { reason }))
+    })?;
+    Ok((message, SourceMap::new(file, root)))
 }
 
 /// The text, without a byte order mark.

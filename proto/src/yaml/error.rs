@@ -63,6 +63,20 @@ impl Errors {
         Self { errors, omitted }
     }
 
+    /// What is wrong with the file as a whole.
+    pub(super) fn one(file: &Arc<str>, position: Position, kind: ErrorKind) -> Self {
+        let (file, path) = (Arc::clone(file), String::new());
+        Self::new(
+            vec![Error {
+                file,
+                path,
+                position,
+                kind,
+            }],
+            0,
+        )
+    }
+
     /// The errors, at least one.
     pub fn iter(&self) -> std::slice::Iter<'_, Error> {
         self.errors.iter()

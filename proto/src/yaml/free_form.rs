@@ -9,19 +9,15 @@ use super::tree::{Content, Node};
 use crate::path::FieldPath;
 
 /// A mapping with values of any type.
-pub(super) fn read_struct(
-    reader: &mut Reader,
-    path: &FieldPath<'_>,
-    node: &Node,
-) -> Option<Struct> {
-    let entries = reader.entries(path, node)?;
+pub(super) fn read_struct(reader: &mut Reader, path: &FieldPath<'_>, node: &Node) -> Struct {
+    let entries = reader.entries(path, node);
     let fields = entries.iter().filter_map(|entry| {
         let value = read_value(reader, &path.key(entry.key), entry.value)?;
         Some((entry.key.to_owned(), value))
     });
-    Some(Struct {
+    Struct {
         fields: fields.collect(),
-    })
+    }
 }
 
 fn read_value(reader: &mut Reader, path: &FieldPath<'_>, node: &Node) -> Option<Value> {
@@ -30,7 +26,7 @@ fn read_value(reader: &mut Reader, path: &FieldPath<'_>, node: &Node) -> Option<
         Shape::Bool(value) => Kind::BoolValue(value),
         Shape::Text(text) => Kind::StringValue(text.to_owned()),
         Shape::Sequence => Kind::ListValue(read_list(reader, path, node)),
-        Shape::Mapping => Kind::StructValue(read_struct(reader, path, node)?),
+        Shape::Mapping => Kind::StructValue(read_struct(reader, path, node)),
         shape => Kind::NumberValue(reader.noted(path, node, free_number(shape))?),
     };
     Some(Value { kind: Some(kind) })

@@ -1,19 +1,20 @@
 //! A tree to a message, by the message's descriptor: proto-JSON, but with
 //! every error and its position.
+//!
+//! The message is written in its wire format, which the generated code reads:
+//! a dynamic message in between costs twice the time and memory.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use base64::Engine as _;
-use prost_reflect::{
-    DynamicMessage, EnumDescriptor, FieldDescriptor, Kind, MapKey, MessageDescriptor, Value,
-};
+use prost::Message as _;
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 
 use super::error::{Error, ErrorKind, Errors, Position};
-use super::free_form;
 use super::scalar::{self, Shape};
 use super::suggestion::nearest;
 use super::tree::{Content, Node};
+use super::{field, free_form, wire};
 use crate::path::FieldPath;
 
 /// Reads messages and collects what is wrong on the way.
@@ -28,6 +29,13 @@ pub(super) struct Entry<'a> {
     pub(super) key: &'a str,
     pub(super) position: Position,
     pub(super) value: &'a Node,
+}
+
+/// A field that the message at hand already has.
+struct Given {
+    field: FieldDescriptor,
+    position: Position,
+    is_null: bool,
 }
 
 impl Reader {
@@ -73,74 +81,41 @@ impl Reader {
             .ok()
     }
 
-    /// A message of the schema; what is wrong in it is left out of it.
+    /// Writes a message of the schema in its wire format; if anything is wrong
+    /// with it, that is noted and what is written is of no use.
     pub(super) fn message(
         &mut self,
         path: &FieldPath<'_>,
         node: &Node,
         descriptor: &MessageDescriptor,
-    ) -> Option<DynamicMessage> {
-        let mut message = DynamicMessage::new(descriptor.clone());
-        let mut given: HashMap<u32, Position> = HashMap::new();
-        let mut chosen: HashMap<String, (String, Position)> = HashMap::new();
-        for entry in self.entries(path, node)? {
-            let Some(field) = field(descriptor, entry.key) else {
+        out: &mut Vec<u8>,
+    ) {
+        let mut given: Vec<Given> = Vec::new();
+        for entry in self.entries(path, node) {
+            let Some(field) = field_of(descriptor, entry.key) else {
                 let kind = no_such_field(descriptor, entry.key);
                 self.error(&path.field(entry.key), entry.position, kind);
                 continue;
             };
             let path = path.field(field.name());
-            if let Some(&first) = given.get(&field.number()) {
+            if let Some(other) = given.iter().find(|other| other.field == field) {
+                let first = other.position;
                 self.error(&path, entry.position, ErrorKind::DuplicateKey { first });
                 continue;
             }
-            given.insert(field.number(), entry.position);
             // ProtoJSON: null is a field that is not there.
-            if entry.value.is_null() {
-                continue;
+            let is_null = entry.value.is_null();
+            if !is_null {
+                if let Some(kind) = exclusive(&field, &given) {
+                    self.error(&path, entry.position, kind);
+                }
+                self.field(&path, entry.value, &field, out);
             }
-            self.choose(&path, &field, entry.position, &mut chosen);
-            if let Some(value) = self.field(&path, entry.value, &field) {
-                message.set_field(&field, value);
-            }
-        }
-        Some(message)
-    }
-
-    /// Notes a second member of a `oneof`.
-    fn choose(
-        &mut self,
-        path: &FieldPath<'_>,
-        field: &FieldDescriptor,
-        position: Position,
-        chosen: &mut HashMap<String, (String, Position)>,
-    ) {
-        let Some(group) = field
-            .containing_oneof()
-            .filter(|group| !group.is_synthetic())
-        else {
-            return;
-        };
-        match chosen.get(group.name()) {
-            None => {
-                chosen.insert(group.name().to_owned(), (field.name().to_owned(), position));
-            }
-            Some((member, first)) => {
-                let members = group
-                    .fields()
-                    .map(|field| field.name().to_owned())
-                    .collect();
-                let (member, first) = (member.clone(), *first);
-                self.error(
-                    path,
-                    position,
-                    ErrorKind::Exclusive {
-                        member,
-                        first,
-                        members,
-                    },
-                );
-            }
+            given.push(Given {
+                field,
+                position: entry.position,
+                is_null,
+            });
         }
     }
 
@@ -149,53 +124,70 @@ impl Reader {
         path: &FieldPath<'_>,
         node: &Node,
         field: &FieldDescriptor,
-    ) -> Option<Value> {
+        out: &mut Vec<u8>,
+    ) {
         if field.is_map() {
-            return self.map(path, node, field);
+            self.map(path, node, field, out);
+        } else if field.is_list() {
+            self.list(path, node, field, out);
+        } else {
+            self.value(path, node, field, out);
         }
-        if field.is_list() {
-            return self.list(path, node, &field.kind());
-        }
-        self.value(path, node, &field.kind())
     }
 
-    fn map(&mut self, path: &FieldPath<'_>, node: &Node, field: &FieldDescriptor) -> Option<Value> {
-        let kind = field.kind().as_message()?.map_entry_value_field().kind();
-        let mut map = HashMap::new();
-        for entry in self.entries(path, node)? {
-            if let Some(value) = self.value(&path.key(entry.key), entry.value, &kind) {
-                // Every map of the schema has strings as keys; a test says so.
-                map.insert(MapKey::String(entry.key.to_owned()), value);
-            }
-        }
-        Some(Value::Map(map))
-    }
-
-    fn list(&mut self, path: &FieldPath<'_>, node: &Node, kind: &Kind) -> Option<Value> {
-        let Content::Sequence(items) = &node.content else {
-            return self.noted(path, node, Err(Shape::of(node).instead_of("a list")));
+    fn map(
+        &mut self,
+        path: &FieldPath<'_>,
+        node: &Node,
+        field: &FieldDescriptor,
+        out: &mut Vec<u8>,
+    ) {
+        let kind = field.kind();
+        let Some(descriptor) = kind.as_message() else {
+            return;
         };
-        let mut values = Vec::with_capacity(items.len());
-        for (index, item) in items.iter().enumerate() {
-            values.extend(self.value(&path.index(index), item, kind));
+        let key_field = descriptor.map_entry_key_field();
+        let value_field = descriptor.map_entry_value_field();
+        let mut bytes = Vec::new();
+        for entry in self.entries(path, node) {
+            bytes.clear();
+            // Every map of the schema has strings as keys; a test says so.
+            wire::delimited(&mut bytes, key_field.number(), entry.key.as_bytes());
+            self.value(&path.key(entry.key), entry.value, &value_field, &mut bytes);
+            wire::delimited(out, field.number(), &bytes);
         }
-        Some(Value::List(values))
     }
 
-    fn value(&mut self, path: &FieldPath<'_>, node: &Node, kind: &Kind) -> Option<Value> {
-        match kind {
-            Kind::Message(descriptor) => {
-                self.any_message(path, node, descriptor).map(Value::Message)
-            }
-            Kind::Enum(descriptor) => {
-                let number = enum_number(Shape::of(node), descriptor);
-                self.noted(path, node, number).map(Value::EnumNumber)
-            }
-            _ => {
-                let value = scalar_value(Shape::of(node), kind);
-                self.noted(path, node, value)
-            }
+    fn list(
+        &mut self,
+        path: &FieldPath<'_>,
+        node: &Node,
+        field: &FieldDescriptor,
+        out: &mut Vec<u8>,
+    ) {
+        let Content::Sequence(items) = &node.content else {
+            return self.error(path, node.position, Shape::of(node).instead_of("a list"));
+        };
+        for (index, item) in items.iter().enumerate() {
+            self.value(&path.index(index), item, field, out);
         }
+    }
+
+    /// One value of a field.
+    fn value(
+        &mut self,
+        path: &FieldPath<'_>,
+        node: &Node,
+        field: &FieldDescriptor,
+        out: &mut Vec<u8>,
+    ) {
+        if let Kind::Message(descriptor) = field.kind() {
+            let mut bytes = Vec::new();
+            self.any_message(path, node, &descriptor, &mut bytes);
+            return wire::delimited(out, field.number(), &bytes);
+        }
+        let written = field::write(Shape::of(node), field, out);
+        self.noted(path, node, written);
     }
 
     /// A message of the schema, or one of those with a JSON form of their own.
@@ -204,44 +196,25 @@ impl Reader {
         path: &FieldPath<'_>,
         node: &Node,
         descriptor: &MessageDescriptor,
-    ) -> Option<DynamicMessage> {
+        out: &mut Vec<u8>,
+    ) {
         match descriptor.full_name() {
             "google.protobuf.Duration" => {
-                let duration = self.noted(path, node, scalar::duration(Shape::of(node)))?;
-                self.transcode(path, node, descriptor, &duration)
+                let duration = self.noted(path, node, scalar::duration(Shape::of(node)));
+                out.extend(duration.unwrap_or_default().encode_to_vec());
             }
             "google.protobuf.Struct" => {
-                let free_form = free_form::read_struct(self, path, node)?;
-                self.transcode(path, node, descriptor, &free_form)
+                out.extend(free_form::read_struct(self, path, node).encode_to_vec());
             }
-            _ => self.message(path, node, descriptor),
+            _ => self.message(path, node, descriptor, out),
         }
     }
 
-    fn transcode<M: prost::Message>(
-        &mut self,
-        path: &FieldPath<'_>,
-        node: &Node,
-        descriptor: &MessageDescriptor,
-        from: &M,
-    ) -> Option<DynamicMessage> {
-        let mut message = DynamicMessage::new(descriptor.clone());
-        let result = message.transcode_from(from);
-        let encoding = |error: prost::DecodeError| ErrorKind::Encoding {
-            reason: error.to_string(),
-        };
-        self.noted(path, node, result.map_err(encoding))?;
-        Some(message)
-    }
-
     /// The entries of a mapping with keys that are strings, each once.
-    pub(super) fn entries<'a>(
-        &mut self,
-        path: &FieldPath<'_>,
-        node: &'a Node,
-    ) -> Option<Vec<Entry<'a>>> {
+    pub(super) fn entries<'a>(&mut self, path: &FieldPath<'_>, node: &'a Node) -> Vec<Entry<'a>> {
         let Content::Mapping(pairs) = &node.content else {
-            return self.noted(path, node, Err(Shape::of(node).instead_of("a mapping")));
+            self.error(path, node.position, Shape::of(node).instead_of("a mapping"));
+            return Vec::new();
         };
         let mut entries = Vec::with_capacity(pairs.len());
         let mut seen: HashMap<&str, Position> = HashMap::new();
@@ -260,7 +233,7 @@ impl Reader {
                 value,
             });
         }
-        Some(entries)
+        entries
     }
 
     fn key<'a>(&mut self, path: &FieldPath<'_>, node: &'a Node) -> Option<(&'a str, Position)> {
@@ -276,8 +249,26 @@ impl Reader {
     }
 }
 
+/// The error of a second member of a `oneof`.
+fn exclusive(field: &FieldDescriptor, given: &[Given]) -> Option<ErrorKind> {
+    let group = field
+        .containing_oneof()
+        .filter(|group| !group.is_synthetic())?;
+    let of_group =
+        |other: &&Given| !other.is_null && other.field.containing_oneof().as_ref() == Some(&group);
+    let other = given.iter().find(of_group)?;
+    Some(ErrorKind::Exclusive {
+        member: other.field.name().to_owned(),
+        first: other.position,
+        members: group
+            .fields()
+            .map(|field| field.name().to_owned())
+            .collect(),
+    })
+}
+
 /// ProtoJSON: by its name in the schema or in lowerCamelCase.
-fn field(descriptor: &MessageDescriptor, key: &str) -> Option<FieldDescriptor> {
+fn field_of(descriptor: &MessageDescriptor, key: &str) -> Option<FieldDescriptor> {
     let by_name = descriptor.get_field_by_name(key);
     by_name.or_else(|| descriptor.get_field_by_json_name(key))
 }
@@ -295,65 +286,4 @@ fn no_such_field(descriptor: &MessageDescriptor, key: &str) -> ErrorKind {
         message: descriptor.name().to_owned(),
         suggestion: nearest(key, names),
     }
-}
-
-fn enum_number(shape: Shape<'_>, descriptor: &EnumDescriptor) -> Result<i32, ErrorKind> {
-    let Shape::Text(name) = shape else {
-        return Err(shape.instead_of("a name"));
-    };
-    if let Some(value) = descriptor.get_value_by_name(name) {
-        return Ok(value.number());
-    }
-    let allowed: Vec<String> = descriptor
-        .values()
-        .map(|value| value.name().to_owned())
-        .collect();
-    let suggestion = nearest(name, allowed.iter().map(String::as_str));
-    Err(ErrorKind::UnknownEnumValue {
-        value: name.to_owned(),
-        allowed,
-        suggestion,
-    })
-}
-
-/// ProtoJSON's table of scalars.
-fn scalar_value(shape: Shape<'_>, kind: &Kind) -> Result<Value, ErrorKind> {
-    let integer = |min, max| scalar::integer(shape, min, max);
-    // Each conversion is within the range that was just checked.
-    Ok(match kind {
-        Kind::Bool => match shape {
-            Shape::Bool(value) => Value::Bool(value),
-            other => return Err(other.instead_of("a boolean")),
-        },
-        Kind::String => match shape {
-            Shape::Text(text) => Value::String(text.to_owned()),
-            other => return Err(other.instead_of("a string")),
-        },
-        Kind::Bytes => match shape {
-            Shape::Text(text) => Value::Bytes(base64(text)?.into()),
-            other => return Err(other.instead_of("a string of base64")),
-        },
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => {
-            Value::I32(integer(i32::MIN.into(), i32::MAX.into())? as i32)
-        }
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => {
-            Value::I64(integer(i64::MIN.into(), i64::MAX.into())? as i64)
-        }
-        Kind::Uint32 | Kind::Fixed32 => Value::U32(integer(0, u32::MAX.into())? as u32),
-        Kind::Uint64 | Kind::Fixed64 => Value::U64(integer(0, u64::MAX.into())? as u64),
-        Kind::Float => Value::F32(scalar::float(shape, f32::MAX.into())? as f32),
-        Kind::Double => Value::F64(scalar::float(shape, f64::MAX)?),
-        // The caller has dealt with these.
-        Kind::Message(_) | Kind::Enum(_) => return Err(shape.instead_of("a scalar")),
-    })
-}
-
-/// ProtoJSON: either alphabet, with or without padding.
-fn base64(text: &str) -> Result<Vec<u8>, ErrorKind> {
-    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
-    let text = text.trim_end_matches('=');
-    let decoded = STANDARD_NO_PAD
-        .decode(text)
-        .or_else(|_| URL_SAFE_NO_PAD.decode(text));
-    decoded.map_err(|_| ErrorKind::Base64)
 }

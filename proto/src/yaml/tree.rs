@@ -36,17 +36,6 @@ pub(super) enum Content {
 }
 
 impl Node {
-    /// The same position, and nothing else.
-    pub(super) fn empty(position: Position) -> Self {
-        let content = Content::Mapping(Vec::new());
-        Self {
-            position,
-            content,
-            size: 1,
-            height: 1,
-        }
-    }
-
     /// Whether this is a null, or nothing at all.
     pub(super) fn is_null(&self) -> bool {
         matches!(&self.content, Content::Scalar { text, plain: true } if is_null(text))
