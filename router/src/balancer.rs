@@ -214,7 +214,3 @@ fn members(slots: &Slots, labels: &Labels) -> Vec<Member> {
     };
     chosen.map(member).collect()
 }
-
-#[cfg(test)]
-#[path = "balancer_tests.rs"]
-mod tests;
