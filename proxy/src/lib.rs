@@ -1,1 +1,5 @@
 //! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.
+
+pub mod config;
+mod net;
+pub mod telemetry;
