@@ -1,1 +1,3 @@
 //! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.
+
+pub mod telemetry;
