@@ -2,4 +2,5 @@
 
 pub mod config;
 mod net;
+mod server;
 pub mod telemetry;
