@@ -73,9 +73,9 @@ def _java(kind, main, arguments):
 class Provider(Peer):
     """A provider process; `address` is where sabir, or a consumer, finds it."""
 
-    def __init__(self, kind, name):
+    def __init__(self, kind, name, port=None):
         self.kind = kind
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
         arguments = [name, str(self.port), GROUP, VERSION]
         if kind == GO:

@@ -185,9 +185,14 @@ class Pending:
         return answer["result"]
 
 
-def end_all():
-    """Ends what this run started, by id: politely first, so that no peer leaves a mess."""
-    children = list(_RUNNING.values())
+def running():
+    """Ids of the processes that this run has started and not yet seen end."""
+    return set(_RUNNING)
+
+
+def end(pids):
+    """Ends these of the processes that this run started: politely first, so that none leaves a mess."""
+    children = [process for pid, process in list(_RUNNING.items()) if pid in pids]
     for process in children:
         if process.child.poll() is None:
             process.child.terminate()
@@ -196,6 +201,10 @@ def end_all():
         while process.child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
+
+
+def end_all():
+    end(running())
 
 
 def _interrupted(number, _frame):

@@ -116,8 +116,9 @@ class Sabir(Process):
 def shared(world):
     """The proxy of the matrix: a listener of each provider's kind, started when first needed."""
     if world.shared_sabir is None:
-        kinds = [kind for kind in ("java27", "java33", "go33") if kind not in world.skipped]
+        kinds = world.kinds()
         listeners = {kind: [config.to_cluster("demo", kind)] for kind in kinds}
         clusters = [config.cluster(kind, world.provider(kind).address) for kind in kinds]
         world.shared_sabir = Sabir("sabir-matrix", listeners, clusters)
+        world.kept.add(world.shared_sabir.child.pid)
     return world.shared_sabir

@@ -12,39 +12,40 @@ import dubbo_matrix
 import dubbo_traffic
 import peers
 import sabir
-from process import PeerError, end_all
+from process import PeerError, end, end_all, running
 
 
 class World:
-    """What cases share: one provider and one consumer of each kind, started when first needed."""
+    """What cases share: one provider and one consumer of each kind, and a proxy in front of each provider."""
 
     def __init__(self, skipped):
         self.skipped = skipped
         self.shared_sabir = None
+        self.kept = set()
         self._providers = {}
         self._consumers = {}
 
+    def kinds(self):
+        return list(self._providers)
+
     def provider(self, kind):
-        return self._shared(self._providers, kind, lambda: peers.Provider(kind, f"{kind}-provider"))
+        return self._providers[kind]
 
     def consumer(self, kind):
-        return self._shared(self._consumers, kind, lambda: peers.Consumer(kind))
+        return self._consumers[kind]
 
     def start(self, kinds):
         """Starts the shared peers of these kinds side by side."""
         for kind in kinds:
-            if kind not in self._providers:
-                self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
-                self._consumers[kind] = peers.Consumer(kind)
+            self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
+            self._consumers[kind] = peers.Consumer(kind)
         for peer in [*self._providers.values(), *self._consumers.values()]:
             peer.until_ready()
+        self.kept = running()
 
-    @staticmethod
-    def _shared(made, kind, make):
-        if kind not in made:
-            made[kind] = make()
-            made[kind].until_ready()
-        return made[kind]
+    def tidy(self):
+        """Ends what a case has started and left."""
+        end(running() - self.kept)
 
 
 def selected(options):
@@ -77,6 +78,7 @@ def run(cases, world):
             outcome, detail = "skip", f" ({reason})"
         else:
             failure = prepared[case.name] or attempt(lambda case=case: case.run(world))
+            world.tidy()
             outcome = "FAIL" if failure else "ok"
             detail = f": {failure}" if failure else f" [{time.monotonic() - start:.1f} s]"
         counts[outcome] += 1
