@@ -19,6 +19,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at }
     }
 
+    /// A cursor at `at` of the same slice that ends at `end`.
+    pub(crate) fn within(&self, at: usize, end: usize) -> Self {
+        Self::new(self.bytes.get(..end).unwrap_or(self.bytes), at)
+    }
+
     /// The next byte.
     ///
     /// # Errors
