@@ -108,7 +108,10 @@ impl Server {
             let (reply, applied) = oneshot::channel();
             let apply = Apply {
                 snapshot: snapshot.clone(),
-                sockets: bound.iter_mut().filter_map(Bound::socket_for_worker).collect(),
+                sockets: bound
+                    .iter_mut()
+                    .filter_map(Bound::socket_for_worker)
+                    .collect(),
                 replaced: replaced.clone(),
                 done: reply,
             };
@@ -169,11 +172,7 @@ impl Server {
         replaced.map(|l| l.name.clone()).collect()
     }
 
-    fn bind(
-        &self,
-        snapshot: &Snapshot,
-        replaced: &[Arc<str>],
-    ) -> Result<Vec<Bound>, ApplyError> {
+    fn bind(&self, snapshot: &Snapshot, replaced: &[Arc<str>]) -> Result<Vec<Bound>, ApplyError> {
         let stays = |new: &Listener| {
             let same = |old: &Listening| {
                 old.config.address == new.address && old.config.accept == new.accept
@@ -203,7 +202,12 @@ impl Server {
         }
         let name = listener.name.clone();
         let accept = listener.accept;
-        Ok(Bound { name, address, accept, sockets })
+        Ok(Bound {
+            name,
+            address,
+            accept,
+            sockets,
+        })
     }
 
     fn adopt(&mut self, snapshot: &Snapshot, bound: Vec<Bound>) {
@@ -233,14 +237,23 @@ impl Server {
     }
 
     fn listening_on(&self, config: Arc<Listener>, bound: Bound) -> Listening {
-        let Bound { name, address, accept: mode, mut sockets } = bound;
+        let Bound {
+            name,
+            address,
+            accept: mode,
+            mut sockets,
+        } = bound;
         let shared = match mode {
             Accept::RoundRobin => sockets.pop(),
             Accept::ReusePort => None,
         };
         let commands = self.view.commands.clone();
         let acceptor = shared.map(|socket| tokio::spawn(accept(name, socket, commands)));
-        Listening { config, address, acceptor }
+        Listening {
+            config,
+            address,
+            acceptor,
+        }
     }
 }
 
@@ -304,7 +317,11 @@ impl View {
 
     /// Addresses that are listened on, by name.
     pub(crate) fn addresses(&self) -> Vec<(Arc<str>, SocketAddr)> {
-        self.addresses.load_full().as_deref().cloned().unwrap_or_default()
+        self.addresses
+            .load_full()
+            .as_deref()
+            .cloned()
+            .unwrap_or_default()
     }
 
     /// Counters of each worker; `None` for one that did not answer in time.
@@ -330,7 +347,10 @@ impl View {
         let mut answers = Vec::with_capacity(asked.len());
         for answer in asked {
             answers.push(match answer {
-                Some(answer) => tokio::time::timeout_at(until, answer).await.ok().and_then(Result::ok),
+                Some(answer) => tokio::time::timeout_at(until, answer)
+                    .await
+                    .ok()
+                    .and_then(Result::ok),
                 None => None,
             });
         }
@@ -339,11 +359,7 @@ impl View {
 }
 
 /// Hands connections to the workers in turn.
-async fn accept(
-    name: Arc<str>,
-    socket: TcpListener,
-    workers: Vec<mpsc::UnboundedSender<Command>>,
-) {
+async fn accept(name: Arc<str>, socket: TcpListener, workers: Vec<mpsc::UnboundedSender<Command>>) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(listener = &*name, %error, "cannot listen"),
@@ -368,7 +384,11 @@ async fn accept(
 }
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     socket.set_reuse_port(true)?;
     socket.set_nonblocking(true)?;
@@ -385,3 +405,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How long to wait after a failure to accept.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

@@ -55,9 +55,13 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             worker.count(cluster, ClusterCounter::CxTotal);
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
             let now = Instant::now();
-            let conn = config.protocol.connection(Role::Client, &config.limits, now);
+            let conn = config
+                .protocol
+                .connection(Role::Client, &config.limits, now);
             let link = Link::new(io, conn, now);
-            Carrier::new(link, upstream.clone(), worker.clone()).run().await;
+            Carrier::new(link, upstream.clone(), worker.clone())
+                .run()
+                .await;
             worker.adjust(cluster, ClusterGauge::CxActive, -1);
         }
         Err(error) => {

@@ -85,7 +85,9 @@ pub(crate) struct Logged {
 impl Exchange {
     /// Tells the filters that saw the request how it ended.
     pub(crate) fn tell_filters(&mut self, outcome: Outcome) {
-        let Self { routed, passed, cx, .. } = self;
+        let Self {
+            routed, passed, cx, ..
+        } = self;
         if let Some(route) = routed.route() {
             route.filters.on_end(passed.route, outcome, cx);
         }

@@ -32,7 +32,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let exchange = &mut self.exchanges[key];
         exchange.why = Some(Why::CallerGone);
         if let Some(cluster) = &exchange.routed.cluster {
-            self.worker.count(cluster.stats_id, ClusterCounter::RqCancelled);
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::RqCancelled);
         }
         let outcome = Outcome::new(Party::Caller, Executed::Maybe, Code::Cancelled);
         self.finish(key, outcome);
@@ -55,7 +56,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let (Some(cluster), Some(permit)) = (&routed.cluster, routed.permit.take()) {
             cluster.release(permit);
         }
-        let elapsed = exchange.cx.now.saturating_duration_since(exchange.cx.started);
+        let elapsed = exchange
+            .cx
+            .now
+            .saturating_duration_since(exchange.cx.started);
         if let Some(series) = exchange.series {
             let mut stats = self.worker.stats.borrow_mut();
             stats.record(series, outcome, elapsed);

@@ -31,7 +31,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if head.fault().is_some() {
             return self.no_route(key, &head);
         }
-        if self.exchanges[key].routed.config.listener.filters.is_empty() {
+        if self.exchanges[key]
+            .routed
+            .config
+            .listener
+            .filters
+            .is_empty()
+        {
             return self.route(key, head);
         }
         self.name(key, &head);
@@ -194,7 +200,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn act(&mut self, key: DefaultKey, mut head: Head) {
         let exchange = &mut self.exchanges[key];
         let config = exchange.routed.config.clone();
-        let Some(route) = exchange.routed.route.and_then(|at| config.listener.routes.route(at))
+        let Some(route) = exchange
+            .routed
+            .route
+            .and_then(|at| config.listener.routes.route(at))
         else {
             return;
         };
@@ -221,9 +230,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let full = permit.is_none();
         exchange.routed.permit = permit;
         if full {
-            self.worker.count(cluster.stats_id, ClusterCounter::RqOverflow);
-            let message = format!("cluster {} has its limit of requests in flight", cluster.config().name);
-            return self.answer(key, Why::Overflow, Reply::refused(Code::Overloaded, message));
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::RqOverflow);
+            let message = format!(
+                "cluster {} has its limit of requests in flight",
+                cluster.config().name
+            );
+            return self.answer(
+                key,
+                Why::Overflow,
+                Reply::refused(Code::Overloaded, message),
+            );
         }
         self.send(key, head, &cluster, target, Attempt::First);
     }
@@ -269,7 +286,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return Ok(upstream);
         }
         let Some(endpoint) = cluster.pick(target.subset, attempt, self.link.now()) else {
-            self.worker.count(cluster.stats_id, ClusterCounter::NoneHealthy);
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::NoneHealthy);
             let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
@@ -284,7 +302,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Ok(upstream) => Ok(upstream),
             Err(code) => {
-                let message = format!("cluster {} has its limit of connections", cluster.config().name);
+                let message = format!(
+                    "cluster {} has its limit of connections",
+                    cluster.config().name
+                );
                 Err((Why::Overflow, Reply::refused(code, message)))
             }
         }
@@ -292,9 +313,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The connection this session is bound to in `cluster`, if it is.
     fn bound_to(&self, cluster: &Rc<Cluster>) -> Option<Rc<Upstream>> {
-        let same = |u: &&Rc<Upstream>| {
-            Rc::ptr_eq(&u.endpoint.cluster, cluster) && u.takes_requests()
-        };
+        let same =
+            |u: &&Rc<Upstream>| Rc::ptr_eq(&u.endpoint.cluster, cluster) && u.takes_requests();
         self.bound.iter().find(same).cloned()
     }
 }

@@ -152,10 +152,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Calls `f` with the connection and a turn to speak.
-    pub(crate) fn with<R>(
-        &mut self,
-        f: impl FnOnce(&mut dyn Connection, &mut Turn<'_>) -> R,
-    ) -> R {
+    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut dyn Connection, &mut Turn<'_>) -> R) -> R {
         let mut turn = Turn {
             now: self.now,
             events: &mut self.events,
@@ -193,7 +190,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Bytes read and written since it was last asked.
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
-        (std::mem::take(&mut self.received), std::mem::take(&mut self.sent))
+        (
+            std::mem::take(&mut self.received),
+            std::mem::take(&mut self.sent),
+        )
     }
 
     /// Gives memory back; for a connection that fell idle.

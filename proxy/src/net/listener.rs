@@ -139,19 +139,27 @@ impl ListenerState {
         let table = self.current();
         let listener = &table.listener;
         let now = Instant::now();
-        let conn = listener.protocol.connection(Role::Server, &listener.limits, now);
+        let conn = listener
+            .protocol
+            .connection(Role::Server, &listener.limits, now);
         let inbox = Rc::new(Inbox::default());
         let slot = self.sessions.borrow_mut().insert(inbox.clone());
         if let Some(until) = *self.draining.borrow() {
             inbox.push(ToSession::Drain(until));
         }
         drop(table);
-        worker.stats.borrow_mut().adjust(ListenerGauge::CxActive, self.stats_id, 1);
+        worker
+            .stats
+            .borrow_mut()
+            .adjust(ListenerGauge::CxActive, self.stats_id, 1);
         let link = Link::new(io, conn, now);
         let addresses = Addresses { peer, local };
         let session = Session::new(link, worker.clone(), self.clone(), inbox, addresses);
         session.run().await;
-        worker.stats.borrow_mut().adjust(ListenerGauge::CxActive, self.stats_id, -1);
+        worker
+            .stats
+            .borrow_mut()
+            .adjust(ListenerGauge::CxActive, self.stats_id, -1);
         self.sessions.borrow_mut().remove(slot);
         self.ended.notify_waiters();
         Ok(())

@@ -37,11 +37,7 @@ impl<T> Mailbox<T> {
     }
 
     /// Takes everything into `letters`, which is empty; `Pending` if there is nothing.
-    pub(crate) fn poll_take(
-        &self,
-        cx: &Context<'_>,
-        letters: &mut VecDeque<T>,
-    ) -> Poll<()> {
+    pub(crate) fn poll_take(&self, cx: &Context<'_>, letters: &mut VecDeque<T>) -> Poll<()> {
         self.woken.set(false);
         let mut queue = self.queue.borrow_mut();
         if !queue.is_empty() {

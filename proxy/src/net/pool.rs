@@ -198,7 +198,11 @@ impl EndpointPool {
             return Ok(upstream);
         }
         worker.count(self.cluster.stats_id, ClusterCounter::CxOverflow);
-        let busy = if owner.is_none() { self.least_active() } else { None };
+        let busy = if owner.is_none() {
+            self.least_active()
+        } else {
+            None
+        };
         busy.ok_or(Code::Overloaded)
     }
 

@@ -37,16 +37,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();
         let config = exchange.routed.config.clone();
-        let route = exchange.routed.route.and_then(|at| config.listener.routes.route(at));
+        let route = exchange
+            .routed
+            .route
+            .and_then(|at| config.listener.routes.route(at));
         if let Some(route) = route {
             if !route.rule.response.is_empty() {
                 route.rule.response.apply(&mut head);
             }
             let passed = exchange.passed;
-            let early = route.filters.on_response(passed.route, &mut head, &mut exchange.cx);
+            let early = route
+                .filters
+                .on_response(passed.route, &mut head, &mut exchange.cx);
             let chain = &config.listener.filters;
-            let early = early
-                .or_else(|| chain.on_response(passed.listener, &mut head, &mut exchange.cx));
+            let early =
+                early.or_else(|| chain.on_response(passed.listener, &mut head, &mut exchange.cx));
             if let Some(reply) = early {
                 return self.refuse(key, reply);
             }
@@ -133,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// More of a streamed request arrived.
     pub(super) fn on_more(&mut self, stream: StreamId, frame: Frame) {
-        let exchange = self.streams.get(&stream).map(|&key| (key, &mut self.exchanges[key]));
+        let exchange = self
+            .streams
+            .get(&stream)
+            .map(|&key| (key, &mut self.exchanges[key]));
         let Some((key, exchange)) = exchange else {
             // Its exchange has ended: what still comes is thrown away, and said to be.
             if let Frame::Data { bytes, .. } = frame {
@@ -157,7 +165,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
         if let Some(exchange) = self.exchanges.get(key) {
             let stream = exchange.stream;
-            self.link.with(|conn, turn| conn.consumed(stream, bytes, turn));
+            self.link
+                .with(|conn, turn| conn.consumed(stream, bytes, turn));
         }
     }
 
@@ -173,7 +182,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         exchange.place = Place::Here;
         exchange.routed.unreachable += 1;
-        let Routed { cluster, target, unreachable, .. } = &exchange.routed;
+        let Routed {
+            cluster,
+            target,
+            unreachable,
+            ..
+        } = &exchange.routed;
         let (Some(cluster), Some(target)) = (cluster.clone(), *target) else {
             return;
         };
@@ -203,9 +217,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Place::Filtering(_) | Place::Here => Executed::No,
         };
         if let Some(cluster) = &exchange.routed.cluster {
-            self.worker.count(cluster.stats_id, ClusterCounter::RqTimeout);
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::RqTimeout);
         }
-        let message = format!("no answer within {} ms", waited.unwrap_or_default().as_millis());
+        let message = format!(
+            "no answer within {} ms",
+            waited.unwrap_or_default().as_millis()
+        );
         let outcome = Outcome::new(Party::Network, executed, Code::TimedOut);
         self.answer(key, Why::Deadline, Reply::new(outcome, message));
     }

@@ -37,7 +37,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         if self.reverse.pending.len() >= self.listener.current().listener.max_streams {
             let outcome = Outcome::new(Party::Caller, Executed::No, Code::Overloaded);
-            let reply = Reply::new(outcome, "the client has too many calls of its server in flight");
+            let reply = Reply::new(
+                outcome,
+                "the client has too many calls of its server in flight",
+            );
             return upstream.reply(stream, head.echo, reply);
         }
         let key = self.reverse.pending.insert((upstream, stream));

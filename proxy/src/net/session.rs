@@ -10,7 +10,7 @@ use sabir_core::connection::{Event, EventKind};
 use sabir_core::filter::Flow;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::{Head, Kind};
-use sabir_core::outcome::{Code, Outcome};
+use sabir_core::outcome::Outcome;
 use slotmap::{DefaultKey, SlotMap};
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -288,7 +288,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         [
             first.map(|after| (life.opened + after, Ended::NoFirstMessage)),
             idle.map(|after| (life.last_used + after, Ended::Idle)),
-            life.stalled_since.map(|since| (since + STALL, Ended::SlowReader)),
+            life.stalled_since
+                .map(|since| (since + STALL, Ended::SlowReader)),
             drained,
         ]
         .into_iter()

@@ -190,7 +190,11 @@ impl Upstream {
         let mut unsent: HashMap<_, _> = unsent.collect();
         for (slot, Pending { caller, .. }) in pending {
             let head = unsent.remove(&stream_id(slot)).map(Box::new);
-            let executed = if head.is_some() { Executed::No } else { executed };
+            let executed = if head.is_some() {
+                Executed::No
+            } else {
+                executed
+            };
             let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
             let Caller { inbox, key } = caller;
             inbox.push(ToSession::Failed(key, outcome, head));
@@ -337,7 +341,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
-        self.handle.set_congested(self.link.backlog() >= self.buffer_limit);
+        self.handle
+            .set_congested(self.link.backlog() >= self.buffer_limit);
         if progress && self.link.has_unread() {
             self.link.recv()?;
         }
@@ -353,10 +358,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             ToUpstream::Request(stream, head) => self.start(stream, head),
             ToUpstream::Frame(stream, frame) => self.on_frame(stream, frame),
             ToUpstream::Consumed(stream, bytes) => {
-                self.link.with(|conn, turn| conn.consumed(stream, bytes, turn));
+                self.link
+                    .with(|conn, turn| conn.consumed(stream, bytes, turn));
             }
             ToUpstream::Reply(stream, echo, reply) => {
-                self.link.with(|conn, turn| conn.reply(stream, echo, &reply, turn));
+                self.link
+                    .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
             }
             ToUpstream::Close => self.closing = true,
         }
@@ -424,7 +431,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Err(_) => return self.fail(stream, Code::Internal),
         }
         let one_way = |p: &Pending| p.one_way;
-        let sent = self.handle.pending.borrow().get(key(stream)).is_some_and(one_way);
+        let sent = self
+            .handle
+            .pending
+            .borrow()
+            .get(key(stream))
+            .is_some_and(one_way);
         if sent && let Some(pending) = self.handle.forget(stream) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));
@@ -434,12 +446,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     fn fail(&self, stream: StreamId, code: Code) {
         if let Some(Pending { caller, .. }) = self.handle.forget(stream) {
             let outcome = Outcome::new(Party::Proxy, Executed::No, code);
-            caller.inbox.push(ToSession::Failed(caller.key, outcome, None));
+            caller
+                .inbox
+                .push(ToSession::Failed(caller.key, outcome, None));
         }
     }
 
     fn count(&self, counter: ClusterCounter) {
-        self.worker.count(self.handle.endpoint.cluster.stats_id, counter);
+        self.worker
+            .count(self.handle.endpoint.cluster.stats_id, counter);
     }
 
     fn take_events(&mut self) {

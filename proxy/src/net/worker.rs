@@ -21,7 +21,8 @@ use super::pool::Cluster;
 use crate::config::resolved::{self, Snapshot};
 use crate::telemetry::access_log::Handle;
 use crate::telemetry::{
-    ClusterCounter, ClusterGauge, ClusterId, ListenerCounter, ListenerId, Snapshot as Counts, WorkerStats,
+    ClusterCounter, ClusterGauge, ClusterId, ListenerCounter, ListenerId, Snapshot as Counts,
+    WorkerStats,
 };
 
 /// What the tasks of one worker share.
@@ -149,7 +150,12 @@ impl Worker {
 
     /// Clusters first, so that no route refers to one that is not there yet.
     fn apply(self: &Rc<Self>, apply: Apply) {
-        let Apply { snapshot, sockets, replaced, done } = apply;
+        let Apply {
+            snapshot,
+            sockets,
+            replaced,
+            done,
+        } = apply;
         let clusters = self.apply_clusters(&snapshot);
         let until = Instant::now() + snapshot.drain_timeout;
         for name in replaced {
