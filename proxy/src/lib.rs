@@ -1,3 +1,4 @@
 //! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.
 
+pub mod admin;
 pub mod telemetry;
