@@ -1,6 +1,7 @@
 //! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.
 
+pub mod admin;
 pub mod config;
 mod net;
-mod server;
+pub mod server;
 pub mod telemetry;

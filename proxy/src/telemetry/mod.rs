@@ -9,6 +9,7 @@
 //! Nothing here is shared between workers and written for each request.
 
 pub mod access_log;
+mod exposition;
 mod gather;
 mod histogram;
 pub mod log;
@@ -19,6 +20,7 @@ mod series;
 mod snapshot;
 mod stats;
 
+pub use exposition::{Format, expose};
 pub use gather::gather;
 pub use histogram::{BOUNDS, Histogram};
 pub use metric::{
