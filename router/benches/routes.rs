@@ -1,5 +1,7 @@
 //! Looking up a route among many, by the index and in order.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
+
 #[path = "../tests/router/toy.rs"]
 mod toy;
 
@@ -79,6 +81,11 @@ fn routes(criterion: &mut Criterion) {
         assert!(
             found.count() * 10 > heads.len() * 9,
             "most requests have a route"
+        );
+        let parsed = toy::parsed();
+        assert!(
+            parsed < heads.len() as u64 / 2,
+            "attachments are parsed where routes need them"
         );
         let mut next = heads.iter().cycle();
         group.bench_with_input(BenchmarkId::new("index", size), &(), |bencher, ()| {

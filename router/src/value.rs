@@ -107,22 +107,28 @@ pub struct ValueMatcher {
     sense: Sense,
 }
 
-/// A pattern, compiled. Texts are in lower case if case is ignored.
+/// A pattern, compiled, and small: a look-up among many routes spends its time on cache misses.
+/// Texts are in lower case if case is ignored.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
-    Exact(Bytes),
-    Prefix(Bytes),
-    Suffix(Bytes),
+    Exact(Box<[u8]>),
+    Prefix(Box<[u8]>),
+    Suffix(Box<[u8]>),
     Contains(Box<Finder<'static>>),
-    Regex {
-        regex: Regex,
-        prefixes: Vec<Bytes>,
-    },
+    Regex(Box<Anchored>),
     Range(Range<i64>),
     Present,
     Absent,
     /// Sorted.
-    OneOf(Vec<Bytes>),
+    OneOf(Box<[Box<[u8]>]>),
+}
+
+/// A regular expression for whole values.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchored {
+    regex: Regex,
+    /// Texts one of which every match begins with; none if that cannot be said.
+    pub(crate) prefixes: Vec<Box<[u8]>>,
 }
 
 impl ValueMatcher {
@@ -132,9 +138,11 @@ impl ValueMatcher {
     /// Compiles `pattern`.
     pub fn new(pattern: Pattern, case: Case, sense: Sense) -> Result<Self, MatchError> {
         pattern.check(case, sense)?;
-        let fold = |text: Bytes| match case {
-            Case::Sensitive => text,
-            Case::Ignore => text.to_ascii_lowercase().into(),
+        let fold = |text: Bytes| -> Box<[u8]> {
+            match case {
+                Case::Sensitive => (*text).into(),
+                Case::Ignore => text.to_ascii_lowercase().into(),
+            }
         };
         let test = match pattern {
             Pattern::Exact(text) => Test::Exact(fold(text)),
@@ -149,7 +157,7 @@ impl ValueMatcher {
                 let mut values: Vec<_> = values.into_iter().map(fold).collect();
                 values.sort_unstable();
                 values.dedup();
-                Test::OneOf(values)
+                Test::OneOf(values.into())
             }
         };
         Ok(Self { test, case, sense })
@@ -158,7 +166,7 @@ impl ValueMatcher {
     /// The value is `text`, to the letter.
     pub fn exact(text: impl Into<Bytes>) -> Self {
         Self {
-            test: Test::Exact(text.into()),
+            test: Test::Exact((*text.into()).into()),
             case: Case::Sensitive,
             sense: Sense::Positive,
         }
@@ -192,7 +200,7 @@ impl ValueMatcher {
             Test::Exact(_) | Test::Prefix(_) | Test::Suffix(_) => 1,
             Test::Range(_) | Test::OneOf(_) => 2,
             Test::Contains(_) => 3,
-            Test::Regex { .. } => 4,
+            Test::Regex(_) => 4,
         }
     }
 
@@ -205,7 +213,7 @@ impl ValueMatcher {
                 from.is_some_and(|from| self.same(text, &value[from..]))
             }
             Test::Contains(finder) => finder.find(value).is_some(),
-            Test::Regex { regex, .. } => regex.is_match(value),
+            Test::Regex(anchored) => anchored.regex.is_match(value),
             Test::Range(range) => integer(value).is_some_and(|n| range.contains(&n)),
             Test::Present => true,
             Test::Absent => false,
@@ -281,7 +289,7 @@ impl Test {
         let escaped: String = text.iter().map(|byte| format!(r"\x{byte:02x}")).collect();
         let regex = compiler(&escaped, case).unicode(false).build()?;
         let prefixes = Vec::new();
-        Ok(Self::Regex { regex, prefixes })
+        Ok(Self::Regex(Box::new(Anchored { regex, prefixes })))
     }
 
     fn regex(pattern: &str, case: Case) -> Result<Self, MatchError> {
@@ -292,7 +300,7 @@ impl Test {
         let whole = whole.or_else(|_| compiler(&format!("\\A(?:{pattern}\n)\\z"), case).build());
         let prefixes = literal_prefixes(pattern, case);
         let regex = whole?;
-        Ok(Self::Regex { regex, prefixes })
+        Ok(Self::Regex(Box::new(Anchored { regex, prefixes })))
     }
 }
 
@@ -305,8 +313,8 @@ fn compiler(pattern: &str, case: Case) -> RegexBuilder {
     builder
 }
 
-/// Texts one of which every match begins with; none if that cannot be said.
-fn literal_prefixes(pattern: &str, case: Case) -> Vec<Bytes> {
+/// What [`Anchored::prefixes`] are for `pattern`.
+fn literal_prefixes(pattern: &str, case: Case) -> Vec<Box<[u8]>> {
     let parsed = regex_syntax::ParserBuilder::new()
         .utf8(false)
         .case_insensitive(case == Case::Ignore)
@@ -320,10 +328,7 @@ fn literal_prefixes(pattern: &str, case: Case) -> Vec<Bytes> {
     if literals.iter().any(|literal| literal.is_empty()) {
         return Vec::new();
     }
-    let texts = literals.iter();
-    texts
-        .map(|l| Bytes::copy_from_slice(l.as_bytes()))
-        .collect()
+    literals.iter().map(|l| l.as_bytes().into()).collect()
 }
 
 fn integer(value: &[u8]) -> Option<i64> {

@@ -1,5 +1,7 @@
 //! Tests of the router on its public surface.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
 mod balancing;
 mod clusters;
 mod limiting;
