@@ -7,6 +7,7 @@
 //! Specification: `DubboCodec.encodeRequestData` and `DecodeableRpcInvocation` of apache/dubbo.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use memchr::memmem;
@@ -146,7 +147,7 @@ fn has_callback(head: &Head, prefix: &Prefix) -> bool {
     let tail = head.wire().get(tail..).unwrap_or_default();
     // The attachments lie behind the arguments. Only a body that has the words anywhere is walked.
     may_have
-        && memmem::find(tail, CALLBACK_KEY).is_some()
+        && CALLBACK_FINDER.find(tail).is_some()
         && head
             .metadata()
             .iter()
@@ -237,5 +238,7 @@ const GENERIC_DESCRIPTOR: &[u8] = b"Ljava/lang/String;[Ljava/lang/String;[Ljava/
 
 /// Start of the attachments that name callback arguments.
 const CALLBACK_KEY: &[u8] = b"sys_callback_arg-";
+static CALLBACK_FINDER: LazyLock<memmem::Finder<'_>> =
+    LazyLock::new(|| memmem::Finder::new(CALLBACK_KEY));
 /// Attachments are looked for in this many bytes at the end of a body.
 const ATTACHMENTS_WITHIN: usize = 32 << 10;

@@ -10,6 +10,7 @@ use sabir_core::name::Name;
 use sabir_core::output::Output;
 
 mod decoding;
+mod fuzz;
 mod malformed;
 mod messages;
 mod mutation;

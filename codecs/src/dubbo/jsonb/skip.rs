@@ -11,7 +11,10 @@ use super::{OBJECT, OBJECT_END, REFERENCE, SYMBOL, TYPED};
 
 /// Moves past one value, with all that is in it.
 pub(super) fn skip(cursor: &mut Cursor<'_>) -> Result<(), BodyError> {
-    let mut open: SmallVec<[Open; 8]> = smallvec![Open::Items(1)];
+    let Some(content) = enter(cursor)? else {
+        return Ok(());
+    };
+    let mut open: SmallVec<[Open; 8]> = smallvec![content];
     while let Some(top) = open.last_mut() {
         if top.is_complete(cursor)? {
             open.pop();
@@ -20,7 +23,7 @@ pub(super) fn skip(cursor: &mut Cursor<'_>) -> Result<(), BodyError> {
         let at = cursor.offset();
         if let Some(content) = enter(cursor)? {
             open.push(content);
-            if open.len() > MAX_DEPTH + 1 {
+            if open.len() > MAX_DEPTH {
                 return Err(Fault::TooDeep.at(at));
             }
         }
