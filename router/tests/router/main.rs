@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
 
+mod allocating;
 mod balancing;
 mod clusters;
 mod limiting;
