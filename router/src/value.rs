@@ -6,6 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::Extractor;
 use sabir_core::head::Head;
 use sabir_core::name::Name;
 
@@ -293,12 +295,20 @@ impl Test {
     }
 
     fn regex(pattern: &str, case: Case) -> Result<Self, MatchError> {
-        // Compiled alone first: a stray parenthesis must not close the group put around it.
-        compiler(pattern, case).build()?;
+        // Parsed alone first: a stray parenthesis must not close the group put around it.
+        let prefixes = match parser(case).parse(pattern) {
+            Ok(syntax) => literal_prefixes(&syntax),
+            Err(_) => {
+                compiler(pattern, case).build()?;
+                Vec::new()
+            }
+        };
         let whole = compiler(&format!(r"\A(?:{pattern})\z"), case).build();
         // A trailing comment in verbose mode hides the closing parenthesis, unless its line ends.
-        let whole = whole.or_else(|_| compiler(&format!("\\A(?:{pattern}\n)\\z"), case).build());
-        let prefixes = literal_prefixes(pattern, case);
+        let whole = whole.or_else(|error| {
+            let whole = compiler(&format!("\\A(?:{pattern}\n)\\z"), case).build();
+            whole.map_err(|_| error)
+        });
         let regex = whole?;
         Ok(Self::Regex(Box::new(Anchored { regex, prefixes })))
     }
@@ -313,17 +323,17 @@ fn compiler(pattern: &str, case: Case) -> RegexBuilder {
     builder
 }
 
-/// What [`Anchored::prefixes`] are for `pattern`.
-fn literal_prefixes(pattern: &str, case: Case) -> Vec<Box<[u8]>> {
-    let parsed = regex_syntax::ParserBuilder::new()
+/// For the same language as [`compiler`].
+fn parser(case: Case) -> regex_syntax::Parser {
+    regex_syntax::ParserBuilder::new()
         .utf8(false)
         .case_insensitive(case == Case::Ignore)
         .build()
-        .parse(pattern);
-    let Ok(hir) = parsed else {
-        return Vec::new();
-    };
-    let sequence = regex_syntax::hir::literal::Extractor::new().extract(&hir);
+}
+
+/// Texts one of which every match begins with; none if that cannot be said.
+fn literal_prefixes(syntax: &Hir) -> Vec<Box<[u8]>> {
+    let sequence = Extractor::new().extract(syntax);
     let literals = sequence.literals().unwrap_or_default();
     if literals.iter().any(|literal| literal.is_empty()) {
         return Vec::new();
