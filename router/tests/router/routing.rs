@@ -1,6 +1,7 @@
 //! The index against routes tried in order.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::option;
@@ -223,4 +224,15 @@ fn long_values_and_long_prefixes_are_found() {
             "{length}"
         );
     }
+}
+
+#[test]
+fn repeated_values_do_not_repeat_the_work() {
+    let rows = (0..8).map(|y| all(vec![on("x", "a"), on("y", &y.to_string())]));
+    let routes = table(rows.collect());
+    let head = toy::request("s", "m", &[("x", "a"); 30_000]);
+    let start = Instant::now();
+    assert_eq!(routes.find(&head), None);
+    // Once for each repetition, it would take minutes.
+    assert!(start.elapsed() < Duration::from_secs(10));
 }
