@@ -56,6 +56,11 @@ impl<'a> Cursor<'a> {
         Ok(taken)
     }
 
+    /// Moves `len` bytes on, or to the end.
+    pub(crate) fn advance(&mut self, len: usize) {
+        self.at = (self.at + len).min(self.bytes.len());
+    }
+
     /// The next byte, not consumed.
     ///
     /// # Errors

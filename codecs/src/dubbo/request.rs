@@ -42,8 +42,14 @@ pub(super) struct Prefix {
     /// The method; of a generic call, the one that is really called, its first argument.
     pub(super) method: Slot,
     pub(super) descriptor: Slot,
-    /// Arguments that are still ahead.
-    arguments: usize,
+    pub(super) arguments: Arguments,
+}
+
+/// Where the arguments stand, as far as nobody read them yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Arguments {
+    at: usize,
+    count: usize,
 }
 
 impl Prefix {
@@ -55,30 +61,52 @@ impl Prefix {
             version: read_slot(body)?,
             method: read_slot(body)?,
             descriptor: read_slot(body)?,
-            arguments: 0,
+            arguments: Arguments::default(),
         };
         let descriptor = of(&prefix.descriptor, wire);
-        prefix.arguments = count_parameters(descriptor).map_err(|error| {
+        let mut count = count_parameters(descriptor).map_err(|error| {
             let start = prefix.descriptor.range.start;
             Fault::Descriptor.at(start + error.at)
         })?;
-        if prefix.arguments > body.remaining() {
+        if count > body.remaining() {
             return Err(Fault::TooManyArguments.at(prefix.descriptor.range.start));
         }
         if descriptor == GENERIC_DESCRIPTOR && GENERIC_METHODS.contains(&of(&prefix.method, wire)) {
             prefix.method = read_slot(body)?;
-            prefix.arguments -= 1;
+            count -= 1;
         }
+        let at = body.offset();
+        prefix.arguments = Arguments { at, count };
         Ok(prefix)
     }
+}
 
-    /// Moves past the arguments and reads the attachments.
+impl Arguments {
+    /// The arguments of a request with this echo; `None` if it does not say.
+    fn of(echo: Echo) -> Option<Self> {
+        let [_, _, c0, c1, rest @ ..] = echo;
+        let (at, count) = (u32::from_be_bytes(rest), u16::from_be_bytes([c0, c1]));
+        (at > 0).then_some(Self {
+            at: at as usize,
+            count: count.into(),
+        })
+    }
+
+    /// Leaves in `echo` where they stand, unless there is no room for it.
+    fn note(self, echo: &mut Echo) {
+        if let (Ok(at), Ok(count)) = (u32::try_from(self.at), u16::try_from(self.count)) {
+            echo[ECHO_ARGUMENT_COUNT].copy_from_slice(&count.to_be_bytes());
+            echo[ECHO_ARGUMENTS_AT].copy_from_slice(&at.to_be_bytes());
+        }
+    }
+
+    /// Moves past the arguments, which are next, and reads the attachments.
     pub(super) fn attachments(
         &self,
         body: &mut dyn Body,
         entry: &mut dyn FnMut(Entry),
     ) -> Result<MapSpan, BodyError> {
-        for _ in 0..self.arguments {
+        for _ in 0..self.count {
             body.skip()?;
         }
         body.map(entry)
@@ -130,6 +158,7 @@ fn fill(head: &mut Head, prefix: &Prefix, callbacks: bool) {
     }
     let supported = supports_response_attachments(of(&prefix.protocol, head.wire()));
     head.echo[ECHO_ATTACHMENTS] = supported.into();
+    prefix.arguments.note(&mut head.echo);
     head.bound = callbacks && has_callback(head, prefix);
 }
 
@@ -158,10 +187,16 @@ fn has_callback(head: &Head, prefix: &Prefix) -> bool {
 fn parse(head: &Head, metadata: &mut Metadata) {
     let wire = head.wire();
     let serialization = Serialization::of(serialization_of(head.echo));
-    let found = serialization.read(wire, header::LEN, |body| {
-        let prefix = Prefix::read(wire, body)?;
-        prefix.attachments(body, &mut |entry| push(metadata, wire, entry))
-    });
+    let mut entry = |entry| push(metadata, wire, entry);
+    let found = match Arguments::of(head.echo) {
+        Some(arguments) => serialization.read(wire, arguments.at, |body| {
+            arguments.attachments(body, &mut entry)
+        }),
+        None => serialization.read(wire, header::LEN, |body| {
+            let arguments = Prefix::read(wire, body)?.arguments;
+            arguments.attachments(body, &mut entry)
+        }),
+    };
     finish(metadata, serialization, found);
 }
 
@@ -181,24 +216,27 @@ pub(super) fn finish(
 /// Lists an attachment. One without text has an empty value: it is there, and can be dropped.
 pub(super) fn push(metadata: &mut Metadata, wire: &[u8], entry: Entry) {
     let raw = Span::new(entry.range.start, entry.range.end);
+    let name = entry.key.of(wire);
+    let value = entry.text.as_ref().map(|text| text.of(wire));
     match (&entry.key, &entry.text) {
         (Text::At(key), Some(Text::At(value))) => {
-            let (name, value) = (
-                Span::new(key.start, key.end),
-                Span::new(value.start, value.end),
-            );
-            metadata.push(name, value, raw);
-            match Span::of(&name, wire) {
-                b"group" => metadata.set_field(Field::Group, value),
-                b"version" => metadata.set_field(Field::Version, value),
-                _ => {}
-            }
+            let key = Span::new(key.start, key.end);
+            metadata.push(key, Span::new(value.start, value.end), raw);
         }
-        (key, Some(value)) => metadata.push_owned(key.of(wire), value.of(wire), raw),
-        (key, None) => metadata.push_owned(key.of(wire), b"", raw),
+        _ => metadata.push_owned(name, value.unwrap_or_default(), raw),
     }
     if !entry.removable {
         metadata.fix_last();
+    }
+    let field = match name {
+        b"group" => Field::Group,
+        b"version" => Field::Version,
+        _ => return,
+    };
+    match &entry.text {
+        Some(Text::At(range)) => metadata.set_field(field, Span::new(range.start, range.end)),
+        Some(Text::Own(value)) => metadata.set_field_decoded(field, value),
+        None => {}
     }
 }
 
@@ -231,6 +269,10 @@ fn supports_response_attachments(version: &[u8]) -> bool {
 const ECHO_SERIALIZATION: usize = 0;
 /// Where the echo says that the caller reads attachments of responses.
 const ECHO_ATTACHMENTS: usize = 1;
+/// Where the echo holds the number of arguments, so that they can be skipped later.
+const ECHO_ARGUMENT_COUNT: Range<usize> = 2..4;
+/// Where the echo holds the offset of the first argument; 0 for none.
+const ECHO_ARGUMENTS_AT: Range<usize> = 4..8;
 
 /// Methods of a generic call: the real one is their first argument.
 const GENERIC_METHODS: [&[u8]; 2] = [b"$invoke", b"$invokeAsync"];

@@ -8,7 +8,6 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use sabir_core::head::{Head, Kind};
-use sabir_core::metadata::Metadata;
 use sabir_core::name::Field;
 use sabir_core::output::Output;
 
@@ -83,19 +82,18 @@ impl Splice {
         if head.is_rewritten(Field::Signature) {
             return None;
         }
+        if !Field::ALL.into_iter().any(|field| head.is_rewritten(field)) {
+            self.pairs(head, &[], spelling)?;
+            return Some(self);
+        }
         let wire = head.wire();
         let read = serialization.read(wire, header::LEN, |body| {
             let prefix = Prefix::read(wire, body).ok()?;
             let mut entries = Vec::new();
-            let rewritten = REWRITTEN_ATTACHMENTS
-                .iter()
-                .any(|(field, _)| head.is_rewritten(*field));
-            if rewritten {
-                prefix
-                    .attachments(body, &mut |entry| entries.push(entry))
-                    .ok()?;
-            }
-            Some((prefix, entries))
+            let attachments = prefix
+                .arguments
+                .attachments(body, &mut |entry| entries.push(entry));
+            attachments.ok().map(|_| (prefix, entries))
         });
         let (prefix, entries) = read.flatten()?;
         let slots = [
@@ -109,7 +107,7 @@ impl Splice {
                 self.string(slot, head.field(field).or(absent)?, spelling)?;
             }
         }
-        self.pairs(head, head.metadata(), entries, spelling)?;
+        self.pairs(head, &entries, spelling)?;
         Some(self)
     }
 
@@ -124,7 +122,7 @@ impl Splice {
         }
         let metadata = head.metadata();
         if metadata.block().is_some() {
-            self.pairs(head, metadata, Vec::new(), spelling)?;
+            self.pairs(head, &[], spelling)?;
             return Some(self);
         }
         if metadata.added().next().is_none() {
@@ -156,13 +154,8 @@ impl Splice {
     }
 
     /// Changes the attachments.
-    fn pairs(
-        &mut self,
-        head: &Head,
-        metadata: &Metadata,
-        entries: Vec<Entry>,
-        spelling: Spelling,
-    ) -> Option<()> {
+    fn pairs(&mut self, head: &Head, entries: &[Entry], spelling: Spelling) -> Option<()> {
+        let metadata = head.metadata();
         let mut cuts: Vec<Range<usize>> = metadata
             .removed()
             .map(|raw| raw.start as usize..raw.end as usize)
@@ -171,7 +164,7 @@ impl Splice {
         for (key, value) in metadata.added() {
             spelling.pair(key, value, &mut added)?;
         }
-        rewrite_attachments(head, &entries, spelling, &mut cuts, &mut added)?;
+        rewrite_attachments(head, entries, spelling, &mut cuts, &mut added)?;
         if cuts.is_empty() && added.is_empty() {
             return Some(());
         }

@@ -125,6 +125,12 @@ fn attachments_are_read_as_text() {
 }
 
 #[test]
+fn a_group_in_any_encoding_is_the_group() {
+    let head = decode(&fastjson2_with("a6 4e67726f7570 7c042d4e8765 a5"));
+    assert_eq!(get(&head, "group").as_deref(), Some("中文"));
+}
+
+#[test]
 fn fastjson2_strings_come_in_many_encodings() {
     for (value, text) in [
         ("49", ""),
