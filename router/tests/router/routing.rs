@@ -126,6 +126,21 @@ proptest! {
         check(&table(matchers), &heads)?;
     }
 
+    /// Prefixes of prefixes, and values between them in order.
+    #[test]
+    fn prefix_index_equals_linear(
+        texts in vec(("[abAB]{1,6}", any::<bool>()), 1..30),
+        services in vec("[a-cA-C]{0,8}", 1..30),
+    ) {
+        let prefix = |(text, ignore): (String, bool)| {
+            let case = if ignore { Case::Ignore } else { Case::Sensitive };
+            let value = ValueMatcher::new(Pattern::Prefix(text.into()), case, Sense::Positive);
+            Matcher::on(Name::new("service"), value.unwrap())
+        };
+        let heads: Vec<_> = services.iter().map(|s| toy::request(s, "m", &[])).collect();
+        check(&table(texts.into_iter().map(prefix).collect()), &heads)?;
+    }
+
     /// Enough routes that share their values for buckets to become nodes.
     #[test]
     fn nested_index_equals_linear(
