@@ -500,17 +500,21 @@ proptest! {
     }
 
     #[test]
+    fn ints_survive(value in any::<i32>()) {
+        let mut out = Vec::new();
+        write_int(value, &mut out);
+        prop_assert_eq!(read_int(&mut Cursor::new(&out, 0)), Ok(value));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
     fn long_strings_survive(unit in "[aé€😀]{1,3}", units in 32_700..32_900_usize) {
         let text = unit.repeat(units / unit.chars().count());
         let mut out = Vec::new();
         write_string(&text, &mut out);
         prop_assert_eq!(skip(&out), Ok(out.len()));
-    }
-
-    #[test]
-    fn ints_survive(value in any::<i32>()) {
-        let mut out = Vec::new();
-        write_int(value, &mut out);
-        prop_assert_eq!(read_int(&mut Cursor::new(&out, 0)), Ok(value));
     }
 }

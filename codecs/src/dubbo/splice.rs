@@ -160,7 +160,8 @@ impl Splice {
             .removed()
             .map(|raw| raw.start as usize..raw.end as usize)
             .collect();
-        let mut added = Vec::new();
+        // Room for a pair or two, so that most changes grow it only once.
+        let mut added = Vec::with_capacity(64);
         for (key, value) in metadata.added() {
             spelling.pair(key, value, &mut added)?;
         }
