@@ -12,6 +12,7 @@ from process import free_port, wait_until
 from sabir import Sabir
 
 JAVA = ["java33", "java27"]
+ALL = ["java33", "java27", "go33"]
 ATTEMPTS = 3  # Dubbo's failover cluster: one call and two retries
 CALLERS = 16
 
@@ -22,13 +23,11 @@ def attempts(proxy, method, wanted):
     same(proxy.logged("in", method), wanted, f"attempts of {method}")
 
 
-def answered_by_sabir(name, route, clusters, code_name, tries, kind, world):
-    """An error of sabir's own: the exception and the number of attempts that it leads to."""
+def answered_by_sabir(name, routes, clusters, tries, kind, world):
+    """An error of sabir's own: it leads to so many attempts, and to the failure returned."""
     consumer = world.consumer(kind)
-    proxy = Sabir(f"sabir-{name}-{kind}", {"in": route}, clusters)
-    target = consumer.target(proxy.port("in"))
-    failure = failed_call(consumer, target, method="whoami")
-    rpc_failure(failure, code_name)
+    proxy = Sabir(f"sabir-{name}-{kind}", {"in": routes}, clusters)
+    failure = failed_call(consumer, consumer.target(proxy.port("in")), method="whoami")
     attempts(proxy, "whoami", tries)
     return failure
 
@@ -36,34 +35,45 @@ def answered_by_sabir(name, route, clusters, code_name, tries, kind, world):
 def no_route(kind, world):
     """Status 60: a network error to the consumer, retried like any other status but 20."""
     elsewhere = config.to_cluster("elsewhere", "demo", {"metadata": {"service": {"exact": "org.sabir.Other"}}})
-    answered_by_sabir("no-route", [elsewhere], [config.cluster("demo")], "network", ATTEMPTS, kind, world)
+    rpc_failure(answered_by_sabir("no-route", [elsewhere], [config.cluster("demo")], ATTEMPTS, kind, world), "network")
 
 
 def no_endpoint(kind, world):
     """Status 80, as no endpoint is there at all."""
     routes = [config.to_cluster("demo", "demo")]
-    answered_by_sabir("no-endpoint", routes, [config.cluster("demo")], "network", ATTEMPTS, kind, world)
+    rpc_failure(answered_by_sabir("no-endpoint", routes, [config.cluster("demo")], ATTEMPTS, kind, world), "network")
 
 
 def refused_endpoint(kind, world):
     """Status 80, as nobody listens at the endpoint."""
     routes = [config.to_cluster("demo", "demo")]
     clusters = [config.cluster("demo", f"127.0.0.1:{free_port()}")]
-    answered_by_sabir("refused", routes, clusters, "network", ATTEMPTS, kind, world)
+    rpc_failure(answered_by_sabir("refused", routes, clusters, ATTEMPTS, kind, world), "network")
 
 
-def rate_limited(kind, world):
-    """An exception in a good reply, so that a limit is not answered by a storm of retries."""
-    routes = [config.to_answer("full", "rate_limited", "come back later")]
-    failure = answered_by_sabir("limited", routes, [], "limit_exceeded", 1, kind, world)
-    expect("come back later" in failure["message"], "the message got lost:", failure)
+def told_by_sabir(kind, params, world):
+    """Status 60 with a message, in the serialization of the caller: it arrives, each time it is retried."""
+    consumer = world.consumer(kind)
+    routes = [config.to_answer("answer", "not_found", "nothing of that name here")]
+    proxy = Sabir(f"sabir-told-{kind}", {"in": routes}, [])
+    target = consumer.target(proxy.port("in"), **({"params": params} if params else {}))
+    failure = failed_call(consumer, target, method="whoami")
+    expect("nothing of that name here" in failure["message"], "the message got lost:", failure)
+    if kind != "go33":
+        rpc_failure(failure, "network")
+    attempts(proxy, "whoami", ATTEMPTS)
 
 
-def denied(kind, world):
-    """As for a limit: told, and not retried."""
-    routes = [config.to_answer("closed", "denied", "not for you")]
-    failure = answered_by_sabir("denied", routes, [], "forbidden", 1, kind, world)
-    expect("not for you" in failure["message"], "the message got lost:", failure)
+def thrown_by_sabir(status, code_name, kind, world):
+    """An RpcException in a good reply: told, and not answered by a storm of retries.
+
+    Dubbo 3.3 wraps it into another RpcException without a code; 2.7 throws it as it is.
+    """
+    routes = [config.to_answer("answer", status, "come back later")]
+    failure = answered_by_sabir(status.replace("_", "-"), routes, [], 1, kind, world)
+    same(failure["class"], "org.apache.dubbo.rpc.RpcException", "class")
+    rpc_failure(failure["root"], code_name)
+    same(failure["root"]["message"], "come back later", "message")
 
 
 def timeout(kind, world):
@@ -179,14 +189,18 @@ def cases():
         ("no endpoint", no_endpoint),
         ("refused endpoint", refused_endpoint),
         ("timeout", timeout),
-        ("rate limited", rate_limited),
-        ("denied", denied),
+        ("rate limited", partial(thrown_by_sabir, "rate_limited", "limit_exceeded")),
+        ("denied", partial(thrown_by_sabir, "denied", "forbidden")),
         ("business exception", business_exception),
         ("provider killed under load", killed),
         ("provider killed with calls in flight", killed_with_calls),
     ]:
         for kind in JAVA:
             yield Case(f"sabir {kind} {name}", partial(run, kind), {kind, "java33"})
+    for kind in ALL:
+        yield Case(f"sabir {kind} status with a message", partial(told_by_sabir, kind, None), {kind})
+    fastjson2 = {"serialization": "fastjson2", "prefer.serialization": "fastjson2,hessian2"}
+    yield Case("sabir java33 status with a message in fastjson2", partial(told_by_sabir, "java33", fastjson2), {"java33"})
     for kind in JAVA:
         run = partial(stopped_gracefully, kind)
         yield Case(f"sabir {kind} provider stopped gracefully", run, {kind, "java33"})

@@ -1,10 +1,10 @@
 """The interop suite: builds the peers, runs the cases, prints a line for each, and sums up."""
 
 import argparse
-import os
+import fcntl
 import sys
 import time
-from pathlib import Path
+from contextlib import contextmanager
 
 import dubbo_direct
 import dubbo_failures
@@ -12,7 +12,7 @@ import dubbo_matrix
 import dubbo_traffic
 import peers
 import sabir
-from process import PeerError, end, end_all, running
+from process import WORK, PeerError, end, end_all, running
 
 
 class World:
@@ -86,6 +86,15 @@ def run(cases, world):
     return counts
 
 
+@contextmanager
+def one_at_a_time():
+    """Two runs in one checkout would overwrite each other's builds, logs and configurations."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with open(WORK / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-k", metavar="PATTERN", help="only cases whose name contains this")
@@ -100,9 +109,9 @@ def main():
     if not options.direct and sabir.binary() is None:
         print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
         return 2
-    os.chdir(Path(__file__).resolve().parent)
-    counts = run(cases, World(peers.build()))
-    end_all()
+    with one_at_a_time():
+        counts = run(cases, World(peers.build()))
+        end_all()
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0
 
