@@ -71,15 +71,13 @@ struct Bound {
 }
 
 impl Server {
-    /// Starts `workers` threads (`None`: one per core this process may use) that do nothing yet.
-    /// Access logs go to `logs`.
+    /// Starts `workers` threads that do nothing yet. Access logs go to `logs`.
     ///
     /// # Errors
     ///
     /// The system's, if it has no room for another thread.
-    pub fn start(workers: Option<NonZeroUsize>, logs: &Handle) -> io::Result<Self> {
-        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        let count = workers.map_or(cores, NonZeroUsize::get);
+    pub fn start(workers: NonZeroUsize, logs: &Handle) -> io::Result<Self> {
+        let count = workers.get();
         let workers: io::Result<Vec<_>> = (0..count).map(|i| Worker::start(i, logs)).collect();
         let workers = workers?;
         let commands = workers.iter().map(|w| w.commands.clone()).collect();

@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::config::resolved::{Cluster, PoolMode, Route};
+use crate::config::resolved::{Cluster, PoolMode, Route, Startup};
 use crate::telemetry::access_log::{Totals, Writer};
 
 struct Toy;
@@ -270,13 +270,19 @@ impl Setup {
             listeners: vec![Arc::new(listener)],
             clusters,
             drain_timeout: Duration::from_secs(5),
+            startup: Startup {
+                node_id: "".into(),
+                node_cluster: "".into(),
+                admin: None,
+                workers: NonZeroUsize::MIN,
+            },
             dump: serde_json::Value::Null,
         })
     }
 
     async fn start(self) -> (Server, SocketAddr) {
         let writer = Writer::spawn(Arc::new(Totals::default()), 1 << 20).unwrap();
-        let workers = NonZeroUsize::new(1);
+        let workers = NonZeroUsize::MIN;
         let mut server = Server::start(workers, &writer.handle()).unwrap();
         server.apply(self.snapshot()).await.unwrap();
         let address = server.address("in").unwrap();

@@ -9,9 +9,10 @@ use sabir_core::protocol::Role;
 use sabir_router::limits::Permit;
 use tokio::net::TcpStream;
 
+use super::carrier::Carrier;
 use super::link::Link;
 use super::session::ToSession;
-use super::upstream::{Carrier, Upstream};
+use super::upstream::Upstream;
 use super::worker::Worker;
 use crate::config::resolved;
 use crate::telemetry::{ClusterCounter, ClusterGauge};

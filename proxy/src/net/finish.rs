@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::exchange::{Exchange, Place};
 use super::session::Session;
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
-use crate::telemetry::{ClusterCounter, ListenerCounter};
+use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Answers the caller ourselves, unless it awaits no answer.
@@ -66,6 +66,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         if exchange.log.is_some() {
             self.log(&exchange, outcome, elapsed);
+        }
+    }
+
+    fn book(&self, exchange: &mut Exchange, outcome: Outcome, elapsed: Duration) {
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.adjust(ListenerGauge::RqActive, self.listener.stats_id, -1);
+        let routed = &mut exchange.routed;
+        if let Some(cluster) = &routed.cluster {
+            stats.adjust(ClusterGauge::RqActive, cluster.stats_id, -1);
+            if let Some(permit) = routed.permit.take() {
+                cluster.release(permit);
+            }
+        }
+        if let Some(series) = exchange.series {
+            stats.record(series, outcome, elapsed);
         }
     }
 

@@ -17,16 +17,13 @@ use super::finish::Why;
 use super::pool::{Attempt, Cluster};
 use super::session::{Session, ToSession};
 use super::upstream::{Caller, Upstream};
-use crate::telemetry::{ClusterCounter, ListenerCounter};
+use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// A request arrived.
     pub(super) fn on_request(&mut self, stream: StreamId, mut head: Head) {
         self.touch();
-        self.count(ListenerCounter::RqTotal);
-        if head.kind == Kind::OneWay {
-            self.count(ListenerCounter::RqOneWay);
-        }
+        self.count_request(head.kind);
         let key = self.begin(stream, &head);
         if head.fault().is_some() {
             return self.no_route(key, &head);
@@ -45,6 +42,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let chain = &exchange.routed.config.listener.filters;
         let step = chain.on_request(0, &mut head, &mut exchange.cx);
         self.after_listener_filters(key, head, step);
+    }
+
+    fn count_request(&self, kind: Kind) {
+        let id = self.listener.stats_id;
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.add(ListenerCounter::RqTotal, id, 1);
+        stats.adjust(ListenerGauge::RqActive, id, 1);
+        if kind == Kind::OneWay {
+            stats.add(ListenerCounter::RqOneWay, id, 1);
+        }
     }
 
     /// Takes an exchange into the books.
@@ -229,6 +236,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let permit = cluster.try_acquire(Resource::Requests);
         let full = permit.is_none();
         exchange.routed.permit = permit;
+        self.worker
+            .adjust(cluster.stats_id, ClusterGauge::RqActive, 1);
         if full {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::RqOverflow);
@@ -262,7 +271,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         let inbox = self.inbox.clone();
-        let stream = upstream.request(Caller { inbox, key }, head);
+        let Some(stream) = upstream.request(Caller { inbox, key }, head) else {
+            let reply = Reply::refused(Code::Overloaded, "the connection to the endpoint is full");
+            return self.answer(key, Why::Overflow, reply);
+        };
         let congested = upstream.is_congested();
         if congested {
             upstream.hold_back(self.inbox.clone());

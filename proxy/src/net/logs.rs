@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::resolved::LogTo;
+use crate::config::resolved::LogFile;
 use crate::telemetry::access_log::{Handle, Record, Sink};
 
 /// The files a worker logs calls to.
@@ -24,7 +24,7 @@ impl Logs {
     }
 
     /// Writes a line to each of `logs`.
-    pub(crate) fn write(&self, logs: &[Arc<LogTo>], record: &Record<'_>) {
+    pub(crate) fn write(&self, logs: &[Arc<LogFile>], record: &Record<'_>) {
         let mut sinks = self.sinks.borrow_mut();
         for log in logs {
             // The path is cloned once for each file, not for each line.

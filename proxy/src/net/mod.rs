@@ -11,6 +11,7 @@
 //! leave each other letters; nothing is shared between threads, and no task, channel or timer is
 //! made for a request.
 
+mod carrier;
 mod connect;
 mod exchange;
 mod finish;
@@ -23,5 +24,6 @@ mod pool;
 mod respond;
 mod reverse;
 mod session;
+mod streams;
 mod upstream;
 pub(crate) mod worker;

@@ -5,23 +5,14 @@ use std::rc::Rc;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
-use slotmap::{DefaultKey, Key as _, KeyData, SlotMap};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::session::Session;
+use super::streams::Streams;
 use super::upstream::Upstream;
 
 /// Requests of servers that await the client's response.
-#[derive(Default)]
-pub(crate) struct Reverse {
-    pending: SlotMap<DefaultKey, (Rc<Upstream>, StreamId)>,
-}
-
-impl Reverse {
-    fn take(&mut self, stream: StreamId) -> Option<(Rc<Upstream>, StreamId)> {
-        self.pending.remove(KeyData::from_ffi(stream.0).into())
-    }
-}
+pub(crate) type Reverse = Streams<(Rc<Upstream>, StreamId)>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// The server calls its client: its request gets a name of its own on the way down.
@@ -35,7 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if head.kind == Kind::OneWay {
             return self.send_down(stream, head);
         }
-        if self.reverse.pending.len() >= self.listener.current().listener.max_streams {
+        if self.reverse.len() >= self.listener.current().listener.max_streams {
             let outcome = Outcome::new(Party::Caller, Executed::No, Code::Overloaded);
             let reply = Reply::new(
                 outcome,
@@ -43,8 +34,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             );
             return upstream.reply(stream, head.echo, reply);
         }
-        let key = self.reverse.pending.insert((upstream, stream));
-        self.send_down(StreamId(key.data().as_ffi()), head);
+        // As many as that can be told apart.
+        if let Some(down) = self.reverse.insert((upstream, stream)) {
+            self.send_down(down, head);
+        }
     }
 
     fn send_down(&mut self, stream: StreamId, head: Head) {
@@ -53,13 +46,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .with(|conn, turn| conn.send(stream, Frame::Head(head), turn));
         // A protocol without such requests has not produced one; should it refuse, nobody waits.
         if sent.is_err() {
-            self.reverse.take(stream);
+            self.reverse.remove(stream);
         }
     }
 
     /// The client answers its server.
     pub(super) fn on_client_response(&mut self, stream: StreamId, head: Head) {
-        if let Some((upstream, stream)) = self.reverse.take(stream) {
+        if let Some((upstream, stream)) = self.reverse.remove(stream) {
             upstream.frame(stream, Frame::Head(head));
         }
     }

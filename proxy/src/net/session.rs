@@ -124,11 +124,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Self {
             link,
             worker,
+            reverse: Reverse::new(listener.current().listener.protocol.max_stream()),
             listener,
             inbox,
             exchanges: SlotMap::new(),
             streams: HashMap::new(),
-            reverse: Reverse::default(),
             addresses,
             bound: Vec::new(),
             held_back: 0,
