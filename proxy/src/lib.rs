@@ -1,1 +1,4 @@
 //! Listeners, drivers, pools, configuration loading, telemetry and admin of sabir.
+
+pub mod config;
+pub mod telemetry;

@@ -1,0 +1,215 @@
+//! The counters and gauges of listeners and clusters, with the names they are exposed under.
+//!
+//! Names are Envoy's where it has the same thing, after `sabir_`.
+
+use super::scope::{ClusterId, ListenerId, Owner};
+
+/// A label beside the name of the listener or cluster: its name and its value.
+pub type Label = (&'static str, &'static str);
+
+/// A counter or gauge that each listener, or each cluster, has one of.
+pub trait Metric: Copy + 'static {
+    /// What has one of it.
+    type Id: Copy + Into<Owner>;
+
+    /// Every one, in the order of [`index`](Self::index). Those of one family are neighbours.
+    const ALL: &'static [Self];
+
+    /// Position in [`ALL`](Self::ALL).
+    fn index(self) -> usize;
+
+    /// Name it is exposed under; several share it if a label tells them apart.
+    fn family(self) -> &'static str;
+
+    /// What the family counts, in a sentence.
+    fn help(self) -> &'static str;
+
+    /// The label that tells it apart in its family.
+    fn label(self) -> Option<Label>;
+}
+
+/// A metric that only grows.
+pub trait Counter: Metric {}
+
+/// A metric that goes up and down.
+pub trait Gauge: Metric {}
+
+macro_rules! metrics {
+    (
+        $(#[$outer:meta])*
+        $kind:ident $name:ident of $id:ty {
+            $($family:literal $help:literal {
+                $($variant:ident $(($key:literal = $value:literal))?,)+
+            })+
+        }
+    ) => {
+        $(#[$outer])*
+        #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+        pub enum $name {
+            $($(
+                #[doc = $help]
+                $(#[doc = concat!("\n\nThose with the ", $key, " `", $value, "`.")])?
+                $variant,
+            )+)+
+        }
+
+        impl $kind for $name {}
+
+        impl Metric for $name {
+            type Id = $id;
+
+            const ALL: &'static [Self] = &[$($(Self::$variant,)+)+];
+
+            fn index(self) -> usize {
+                self as usize
+            }
+
+            fn family(self) -> &'static str {
+                match self {
+                    $($(Self::$variant)|+ => concat!("sabir_", $family),)+
+                }
+            }
+
+            fn help(self) -> &'static str {
+                match self {
+                    $($(Self::$variant)|+ => $help,)+
+                }
+            }
+
+            fn label(self) -> Option<Label> {
+                $($($(if matches!(self, Self::$variant) {
+                    return Some(($key, $value));
+                })?)+)+
+                None
+            }
+        }
+    };
+}
+
+metrics! {
+    /// What is counted for each listener.
+    Counter ListenerCounter of ListenerId {
+        "downstream_cx_total" "Connections accepted." { CxTotal, }
+        "downstream_cx_overflow_total" "Connections closed as they were accepted, because the listener's limit was reached." { CxOverflow, }
+        "downstream_cx_destroy_total" "Connections closed, by reason." {
+            CxDestroyRemote("reason" = "remote"),
+            CxDestroyIo("reason" = "io_error"),
+            CxDestroyIdle("reason" = "idle_timeout"),
+            CxDestroyFirstMessage("reason" = "first_message_timeout"),
+            CxDestroyProtocol("reason" = "protocol_error"),
+            CxDestroySlowReader("reason" = "slow_reader"),
+            CxDestroyUpstream("reason" = "bound_upstream_closed"),
+            CxDestroyDrain("reason" = "drain"),
+            CxDestroyDrainTimeout("reason" = "drain_timeout"),
+        }
+        "downstream_cx_protocol_error_total" "Bytes from callers that their protocol does not allow, whether or not the connection survived." { ProtocolError, }
+        "downstream_cx_rx_bytes_total" "Bytes received from callers." { RxBytes, }
+        "downstream_cx_tx_bytes_total" "Bytes sent to callers." { TxBytes, }
+        "downstream_cx_heartbeat_total" "Heartbeats of callers answered." { Heartbeat, }
+        "downstream_flow_control_paused_reading_total" "Times a caller was not read from because its answers, or the callee, did not keep up." { PausedReading, }
+        "downstream_rq_total" "Requests received, one-way ones included." { RqTotal, }
+        "downstream_rq_one_way_total" "One-way requests received." { RqOneWay, }
+        "downstream_rq_one_way_dropped_total" "One-way requests that were not delivered, of which no caller is told." { RqOneWayDropped, }
+        "downstream_rq_malformed_total" "Requests answered as malformed on a connection that lives on." { RqMalformed, }
+        "downstream_rq_too_large_total" "Requests larger than the listener's limit." { RqTooLarge, }
+        "downstream_rq_cancelled_total" "Requests whose caller went away or gave up before the answer." { RqCancelled, }
+        "downstream_rq_no_route_total" "Requests that no route matched." { RqNoRoute, }
+        "downstream_rq_direct_response_total" "Requests that a route answered itself." { RqDirectResponse, }
+        "downstream_rq_filter_response_total" "Requests that a filter answered itself." { RqFilterResponse, }
+        "mutation_not_written_total" "Messages forwarded unchanged because a change of their metadata could not be written." { MutationNotWritten, }
+        "late_response_dropped_total" "Responses dropped because their caller had its answer, or was gone." { LateResponse, }
+    }
+}
+
+metrics! {
+    /// What goes up and down for each listener.
+    Gauge ListenerGauge of ListenerId {
+        "downstream_cx_active" "Connections open." { CxActive, }
+        "downstream_rq_active" "Requests in flight." { RqActive, }
+        "downstream_cx_tx_bytes_buffered" "Bytes waiting to be sent to callers." { TxBytesBuffered, }
+    }
+}
+
+metrics! {
+    /// What is counted for each cluster.
+    Counter ClusterCounter of ClusterId {
+        "upstream_cx_total" "Connections established." { CxTotal, }
+        "upstream_cx_connect_fail_total" "Attempts to connect that failed." { CxConnectFail, }
+        "upstream_cx_connect_timeout_total" "Attempts to connect that took too long." { CxConnectTimeout, }
+        "upstream_cx_overflow_total" "Times a connection was wanted and the limit of connections was reached." { CxOverflow, }
+        "upstream_cx_bound_total" "Connections opened for one caller's connection alone." { CxBound, }
+        "upstream_cx_destroy_total" "Connections closed, by reason." {
+            CxDestroyRemote("reason" = "remote"),
+            CxDestroyIo("reason" = "io_error"),
+            CxDestroyIdle("reason" = "idle_timeout"),
+            CxDestroyProtocol("reason" = "protocol_error"),
+            CxDestroyHeartbeat("reason" = "heartbeat_timeout"),
+            CxDestroyDownstream("reason" = "bound_downstream_closed"),
+            CxDestroyAbandoned("reason" = "abandoned_exchange"),
+            CxDestroyEndpointRemoved("reason" = "endpoint_removed"),
+            CxDestroyDrain("reason" = "drain"),
+        }
+        "upstream_cx_protocol_error_total" "Bytes from endpoints that their protocol does not allow." { ProtocolError, }
+        "upstream_cx_rx_bytes_total" "Bytes received from endpoints." { RxBytes, }
+        "upstream_cx_tx_bytes_total" "Bytes sent to endpoints." { TxBytes, }
+        "upstream_cx_heartbeat_total" "Heartbeats sent to idle endpoints." { Heartbeat, }
+        "upstream_cx_endpoint_drain_total" "Times an endpoint said that it takes no new requests." { EndpointDrain, }
+        "upstream_cx_endpoint_resume_total" "Times an endpoint said that it takes requests again." { EndpointResume, }
+        "upstream_cx_none_healthy_total" "Requests for which there was no endpoint to choose." { NoneHealthy, }
+        "upstream_flow_control_paused_total" "Times requests were held back because an endpoint did not read fast enough." { PausedWriting, }
+        "upstream_rq_total" "Requests sent to endpoints." { RqTotal, }
+        "upstream_rq_completed_total" "Responses received whose caller still waited." { RqCompleted, }
+        "upstream_rq_timeout_total" "Requests whose deadline passed." { RqTimeout, }
+        "upstream_rq_cancelled_total" "Requests abandoned because their caller went away." { RqCancelled, }
+        "upstream_rq_rx_reset_total" "Requests that ended with the connection, or that the endpoint reset." { RqReset, }
+        "upstream_rq_overflow_total" "Requests refused because the limit of requests in flight was reached." { RqOverflow, }
+        "upstream_rq_pending_total" "Requests that waited for a connection." { RqPendingTotal, }
+        "upstream_rq_pending_overflow_total" "Requests refused because the limit of waiting ones was reached." { RqPendingOverflow, }
+        "upstream_rq_pending_failure_total" "Requests that failed while they waited for a connection." { RqPendingFailure, }
+        "upstream_rs_too_large_total" "Responses larger than the cluster's limit." { RsTooLarge, }
+        "upstream_rs_unknown_id_total" "Responses dropped because nothing was asked under their id." { RsUnknownId, }
+        "lb_subsets_fallback_total" "Requests that no endpoint had the labels for, and that went where the fallback says." { SubsetFallback, }
+    }
+}
+
+metrics! {
+    /// What goes up and down for each cluster.
+    Gauge ClusterGauge of ClusterId {
+        "upstream_cx_active" "Connections open." { CxActive, }
+        "upstream_cx_bound_active" "Connections open for one caller's connection alone." { CxBoundActive, }
+        "upstream_cx_connecting" "Connections being established." { CxConnecting, }
+        "upstream_rq_active" "Requests in flight." { RqActive, }
+        "upstream_rq_pending_active" "Requests that wait for a connection." { RqPendingActive, }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    fn check<M: Metric>(suffix_is_total: impl Fn(&str) -> bool) {
+        let mut seen = HashSet::new();
+        let mut last = "";
+        for (at, metric) in M::ALL.iter().enumerate() {
+            assert_eq!(metric.index(), at);
+            assert!(seen.insert((metric.family(), metric.label())));
+            assert!(suffix_is_total(metric.family()), "{}", metric.family());
+            assert!(metric.help().ends_with('.'));
+            if metric.family() == last {
+                assert!(metric.label().is_some(), "{last} needs a label");
+            }
+            last = metric.family();
+        }
+    }
+
+    #[test]
+    fn every_metric_has_a_name_of_its_own() {
+        let is_counter = |name: &str| name.ends_with("_total");
+        check::<ListenerCounter>(is_counter);
+        check::<ClusterCounter>(is_counter);
+        check::<ListenerGauge>(|name| !is_counter(name));
+        check::<ClusterGauge>(|name| !is_counter(name));
+    }
+}

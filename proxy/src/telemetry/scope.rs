@@ -1,0 +1,103 @@
+//! Counters and gauges of everything of one kind: all listeners, or all clusters, of a worker.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::metric::Metric;
+use super::snapshot::ScopeValues;
+
+/// A listener's counters in one worker.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ListenerId(pub(super) u32);
+
+/// A cluster's counters in one worker.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct ClusterId(pub(super) u32);
+
+/// What a metric belongs to.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Owner {
+    /// A listener.
+    Listener(ListenerId),
+    /// A cluster.
+    Cluster(ClusterId),
+}
+
+impl From<ListenerId> for Owner {
+    fn from(id: ListenerId) -> Self {
+        Self::Listener(id)
+    }
+}
+
+impl From<ClusterId> for Owner {
+    fn from(id: ClusterId) -> Self {
+        Self::Cluster(id)
+    }
+}
+
+/// Names in the order they were first seen, with a row of counters and of gauges for each.
+#[derive(Debug, Default)]
+pub(super) struct Scope {
+    names: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, u32>,
+    counters: Vec<u64>,
+    gauges: Vec<i64>,
+}
+
+impl Scope {
+    /// The row of `name`, made if there is none, for `C` and `G`.
+    pub(super) fn intern<C: Metric, G: Metric>(&mut self, name: &str) -> u32 {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        let name: Arc<str> = name.into();
+        let id = self.names.len() as u32;
+        self.names.push(name.clone());
+        self.ids.insert(name, id);
+        self.counters.resize(self.names.len() * C::ALL.len(), 0);
+        self.gauges.resize(self.names.len() * G::ALL.len(), 0);
+        id
+    }
+
+    #[inline]
+    pub(super) fn add<C: Metric>(&mut self, counter: C, id: u32, count: u64) {
+        let at = id as usize * C::ALL.len() + counter.index();
+        if let Some(value) = self.counters.get_mut(at) {
+            *value = value.wrapping_add(count);
+        }
+    }
+
+    #[inline]
+    pub(super) fn adjust<G: Metric>(&mut self, gauge: G, id: u32, by: i64) {
+        let at = id as usize * G::ALL.len() + gauge.index();
+        if let Some(value) = self.gauges.get_mut(at) {
+            *value += by;
+        }
+    }
+
+    pub(super) fn counter<C: Metric>(&self, counter: C, id: u32) -> u64 {
+        let at = id as usize * C::ALL.len() + counter.index();
+        self.counters.get(at).copied().unwrap_or_default()
+    }
+
+    pub(super) fn gauge<G: Metric>(&self, gauge: G, id: u32) -> i64 {
+        let at = id as usize * G::ALL.len() + gauge.index();
+        self.gauges.get(at).copied().unwrap_or_default()
+    }
+
+    pub(super) fn name(&self, id: u32) -> Arc<str> {
+        self.names.get(id as usize).cloned().unwrap_or_default()
+    }
+
+    /// A copy of every row, by name.
+    pub(super) fn rows<C: Metric, G: Metric>(
+        &self,
+    ) -> impl Iterator<Item = (Arc<str>, ScopeValues)> {
+        let counters = self.counters.chunks(C::ALL.len());
+        let gauges = self.gauges.chunks(G::ALL.len());
+        self.names
+            .iter()
+            .zip(counters.zip(gauges))
+            .map(|(name, (counters, gauges))| (name.clone(), ScopeValues::new(counters, gauges)))
+    }
+}
