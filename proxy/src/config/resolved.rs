@@ -1,6 +1,7 @@
 //! Configuration as the data path uses it: checked, resolved, immutable.
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
@@ -23,8 +24,24 @@ pub struct Snapshot {
     pub clusters: Vec<Arc<Cluster>>,
     /// How long calls in flight may take once their listener is removed or the process stops.
     pub drain_timeout: Duration,
+    /// What counts only when the process starts.
+    pub startup: Startup,
     /// The canonical form, for operators.
     pub dump: serde_json::Value,
+}
+
+/// What is read once, when the process starts: a new configuration that says something else takes
+/// effect with the next start.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Startup {
+    /// Who this instance says it is; may be empty.
+    pub node_id: Box<str>,
+    /// The group of instances it belongs to; may be empty.
+    pub node_cluster: Box<str>,
+    /// Where operators connect. `None`: nowhere.
+    pub admin: Option<SocketAddr>,
+    /// Worker threads, at least one.
+    pub workers: NonZeroUsize,
 }
 
 /// Where calls are accepted.
@@ -56,9 +73,18 @@ pub struct Listener {
     /// Bytes waiting to be written to one connection beyond which nothing is read from it.
     pub buffer_limit: usize,
     /// Where calls are logged.
-    pub access_log: Vec<Arc<AccessLog>>,
+    pub access_log: Vec<Arc<LogFile>>,
     /// How connections get to the workers.
     pub accept: Accept,
+}
+
+/// A file and what its lines say.
+#[derive(Debug)]
+pub struct LogFile {
+    /// The file, appended to.
+    pub path: Arc<str>,
+    /// The form of a line.
+    pub format: AccessLog,
 }
 
 /// How connections get to the workers.
