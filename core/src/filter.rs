@@ -11,6 +11,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::head::Head;
+use crate::mutation::Mutation;
 use crate::outcome::{Outcome, Reply};
 use crate::protocol::OptionsError;
 
@@ -24,6 +25,13 @@ pub trait Filter: Send + Sync {
     /// Whether [`on_data`](Self::on_data) is to be called at all.
     fn sees_data(&self) -> bool {
         false
+    }
+
+    /// What it always changes on requests and on responses, so that configuration that asks a
+    /// protocol for what it cannot carry is refused when loaded. `None`: that depends on the
+    /// exchange, or is nothing.
+    fn mutations(&self) -> Option<(&Mutation, &Mutation)> {
+        None
     }
 
     /// A request head arrived.

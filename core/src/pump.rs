@@ -89,6 +89,6 @@ impl Pump {
     }
 }
 
-#[cfg(all(test, feature = "kit"))]
+#[cfg(test)]
 #[path = "pump_tests.rs"]
 mod tests;

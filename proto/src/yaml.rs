@@ -27,6 +27,7 @@ use std::sync::Arc;
 
 pub use self::error::{Error, ErrorKind, Errors, Position};
 pub use self::source_map::{Location, SourceMap};
+pub use self::suggestion::nearest;
 use crate::config::v1::Bootstrap;
 use crate::descriptor;
 use crate::path::FieldPath;

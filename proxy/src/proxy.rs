@@ -12,11 +12,11 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use crate::admin;
-use crate::config::load::{LoadError, load};
+use crate::admin::{self, Source as _};
+use crate::config::load::{self, LoadError};
 use crate::config::lower::Registries;
 use crate::config::resolved::Snapshot;
-use crate::config::watch::Watch;
+use crate::config::watch::{FileWatch, WatchError};
 use crate::server::{ApplyError, Server};
 use crate::state::State;
 use crate::telemetry::Process;
@@ -49,7 +49,12 @@ impl Options {
     ///
     /// The file cannot be read, or is wrong; with every problem and its position.
     pub fn check(&self) -> Result<Snapshot, LoadError> {
-        load(&self.config, &self.registries(), None)
+        load::load(&self.config, &self.registries(), None)
+    }
+
+    fn parse(&self, bytes: &[u8], previous: Option<&Snapshot>) -> Result<Snapshot, LoadError> {
+        let file = self.config.display().to_string();
+        load::parse(&file, bytes, &self.registries(), previous)
     }
 
     fn registries(&self) -> Registries<'_> {
@@ -66,7 +71,7 @@ pub struct Proxy {
     server: Server,
     state: Arc<State>,
     logs: Writer,
-    watch: Watch,
+    watch: FileWatch,
     admin: Option<Admin>,
     control: Control,
     orders: mpsc::UnboundedReceiver<Order>,
@@ -122,13 +127,8 @@ pub enum StartError {
         source: io::Error,
     },
     /// The file cannot be watched.
-    #[error("cannot watch {path}: {source}")]
-    Watch {
-        /// The file.
-        path: PathBuf,
-        /// What the system says.
-        source: crate::config::watch::WatchError,
-    },
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// The system has no room for another thread.
     #[error("cannot start a thread: {0}")]
     Thread(#[source] io::Error),
@@ -142,12 +142,9 @@ impl Proxy {
     ///
     /// See [`StartError`]; nothing is left running.
     pub async fn start(options: Options) -> Result<Self, StartError> {
-        // Watched first, so that no change between loading and watching is missed.
-        let watch = Watch::new(&options.config).map_err(|source| StartError::Watch {
-            path: options.config.clone(),
-            source,
-        })?;
-        let snapshot = Arc::new(options.check()?);
+        let bytes = load::read(&options.config)?;
+        let snapshot = Arc::new(options.parse(&bytes, None)?);
+        let watch = FileWatch::start(&options.config, &bytes)?;
         let workers = snapshot.startup.workers;
         let process = Process::new(env!("CARGO_PKG_VERSION"), workers.get());
         let logs = Writer::spawn(
@@ -199,7 +196,7 @@ impl Proxy {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                () = self.watch.changed() => self.reload().await,
+                Some(bytes) = self.watch.changed() => self.apply(&bytes).await,
                 Some(order) = self.orders.recv() => self.obey(order).await,
             }
         }
@@ -208,20 +205,19 @@ impl Proxy {
 
     async fn obey(&mut self, order: Order) {
         match order {
-            Order::Reload => self.reload().await,
+            Order::Reload => match load::read(&self.options.config) {
+                Ok(bytes) => self.apply(&bytes).await,
+                Err(error) => self.reject(&error),
+            },
             Order::ReopenLogs => self.logs.reopen(),
         }
     }
 
-    /// Loads the file again. What is wrong is said in the log, counted, and changes nothing.
-    async fn reload(&mut self) {
+    /// Puts the file's new content in force. What is wrong is said in the log, counted, and changes
+    /// nothing.
+    async fn apply(&mut self, bytes: &[u8]) {
         let current = self.state.current();
-        let loaded = load(
-            &self.options.config,
-            &self.options.registries(),
-            current.as_deref(),
-        );
-        let snapshot = match loaded {
+        let snapshot = match self.options.parse(bytes, current.as_deref()) {
             Ok(snapshot) => Arc::new(snapshot),
             Err(error) => return self.reject(&error),
         };

@@ -66,12 +66,14 @@ pub struct Cluster {
     /// 3600s; 0s: never.
     #[prost(message, optional, tag = "8")]
     pub idle_timeout: ::core::option::Option<::prost_types::Duration>,
-    /// The codec the endpoints speak. Absent: the listener's. One that sabir
+    /// The codec the endpoints speak. Absent: that of the listeners whose routes
+    /// lead here; without any, the one that all listeners speak. One that sabir
     /// cannot translate the listener's protocol into is refused.
     #[prost(string, tag = "9")]
     pub protocol: ::prost::alloc::string::String,
     /// As a listener's protocol_options, for the connections to the endpoints.
-    /// Absent: the listener's.
+    /// Absent: the listener's; required if listeners whose routes lead here have
+    /// different ones.
     #[prost(message, optional, tag = "10")]
     pub protocol_options: ::core::option::Option<::prost_types::Struct>,
     /// Size of a response with its header, in bytes; a larger one fails its call.
@@ -83,6 +85,11 @@ pub struct Cluster {
     /// At least 1024.
     #[prost(uint32, optional, tag = "12")]
     pub per_connection_buffer_limit_bytes: ::core::option::Option<u32>,
+    /// Silence on a connection to an endpoint after which a keep-alive is sent,
+    /// where the protocol has one; a connection silent for three times as long is
+    /// given up. Absent: 60s; 0s: none is sent. Otherwise at least 0.1s.
+    #[prost(message, optional, tag = "15")]
+    pub keepalive_interval: ::core::option::Option<::prost_types::Duration>,
 }
 /// Nested message and enum types in `Cluster`.
 pub mod cluster {

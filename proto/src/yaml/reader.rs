@@ -1,8 +1,8 @@
 //! A tree to a message, by the message's descriptor: proto-JSON, but with
 //! every error and its position.
 //!
-//! The message is written in its wire format, which the generated code reads,
-//! so that no dynamic message holds every value once more.
+//! The message is written in its wire format, which the generated code reads:
+//! a dynamic message in between costs twice the time and memory.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;

@@ -2,7 +2,8 @@
 
 /// The candidate that is spelled most like `name`, if one is near: a third of
 /// its letters may differ, case aside.
-pub(super) fn nearest<'a>(
+#[must_use]
+pub fn nearest<'a>(
     name: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<String> {

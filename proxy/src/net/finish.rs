@@ -52,18 +52,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
-        let routed = &mut exchange.routed;
-        if let (Some(cluster), Some(permit)) = (&routed.cluster, routed.permit.take()) {
-            cluster.release(permit);
-        }
-        let elapsed = exchange
-            .cx
-            .now
-            .saturating_duration_since(exchange.cx.started);
-        if let Some(series) = exchange.series {
-            let mut stats = self.worker.stats.borrow_mut();
-            stats.record(series, outcome, elapsed);
-        }
+        let elapsed = exchange.cx.now.saturating_duration_since(exchange.cx.started);
+        self.book(&mut exchange, outcome, elapsed);
         if exchange.log.is_some() {
             self.log(&exchange, outcome, elapsed);
         }
