@@ -1,6 +1,7 @@
 //! Filters: protocol-agnostic steps that every exchange passes.
 
 use std::any::Any;
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -11,6 +12,7 @@ use bytes::Bytes;
 
 use crate::head::Head;
 use crate::outcome::{Outcome, Reply};
+use crate::protocol::OptionsError;
 
 /// A step that sees every exchange of a listener.
 ///
@@ -52,6 +54,8 @@ pub type Decision = Pin<Box<dyn Future<Output = Flow> + Send>>;
 pub enum Flow {
     /// On to the next filter.
     Continue,
+    /// On to the next filter, and this one is spared the other hooks of the exchange.
+    Skip,
     /// Answer now, without going upstream.
     Reply(Reply),
     /// Decide later. The exchange's deadline holds meanwhile.
@@ -62,6 +66,7 @@ impl std::fmt::Debug for Flow {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Continue => f.write_str("Continue"),
+            Self::Skip => f.write_str("Skip"),
             Self::Reply(reply) => f.debug_tuple("Reply").field(reply).finish(),
             Self::Wait(_) => f.write_str("Wait"),
         }
@@ -83,6 +88,8 @@ pub struct Context {
     pub endpoint: Option<SocketAddr>,
     slots: Vec<Option<Box<dyn Any + Send>>>,
     current: usize,
+    /// A bit for each filter that asked to be spared.
+    skipped: u64,
 }
 
 impl Context {
@@ -96,6 +103,7 @@ impl Context {
             endpoint: None,
             slots: Vec::new(),
             current: 0,
+            skipped: 0,
         }
     }
 
@@ -114,9 +122,13 @@ impl Context {
     }
 }
 
-/// The filters of one listener, in order.
+/// The filters of one listener, or of one route, in order.
 #[derive(Clone, Default)]
-pub struct Chain(Arc<[Arc<dyn Filter>]>);
+pub struct Chain {
+    filters: Arc<[Arc<dyn Filter>]>,
+    /// Number of filters that run before this chain, in another one.
+    base: usize,
+}
 
 /// Where a request stands in a [`Chain`].
 #[derive(Debug)]
@@ -140,37 +152,45 @@ impl std::fmt::Debug for Decided {
 
 impl std::fmt::Debug for Chain {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Chain({})", self.0.len())
+        write!(f, "Chain({})", self.len())
     }
 }
 
 impl Chain {
-    /// A chain that runs `filters` first to last on requests, last to first on responses.
-    pub fn new(filters: Vec<Arc<dyn Filter>>) -> Self {
-        Self(filters.into())
+    /// Filters an exchange can pass, those of its listener and its route together.
+    pub const MAX_FILTERS: usize = 64;
+
+    /// A chain that runs `filters` first to last on requests, last to first on responses, after
+    /// `base` filters of another chain. Those past [`MAX_FILTERS`](Self::MAX_FILTERS) in all are
+    /// left out: whoever loads configuration refuses them.
+    pub fn new(mut filters: Vec<Arc<dyn Filter>>, base: usize) -> Self {
+        filters.truncate(Self::MAX_FILTERS.saturating_sub(base));
+        let filters = filters.into();
+        Self { filters, base }
     }
 
     /// Number of filters.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.filters.len()
     }
 
     /// Whether there is no filter.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.filters.is_empty()
     }
 
     /// Whether any filter looks at streamed bodies.
     pub fn sees_data(&self) -> bool {
-        self.0.iter().any(|f| f.sees_data())
+        self.filters.iter().any(|f| f.sees_data())
     }
 
     /// Runs the request hooks from index `from` until one does not continue.
     pub fn on_request(&self, from: usize, request: &mut Head, cx: &mut Context) -> Step {
-        for (i, filter) in self.0.iter().enumerate().skip(from) {
-            cx.current = i;
+        for (i, filter) in self.filters.iter().enumerate().skip(from) {
+            cx.current = self.base + i;
             match filter.on_request(request, cx) {
                 Flow::Continue => {}
+                Flow::Skip => cx.skipped |= 1 << cx.current,
                 Flow::Reply(reply) => return Step::Reply(i + 1, reply),
                 Flow::Wait(decision) => return Step::Wait(i + 1, Decided(decision)),
             }
@@ -185,9 +205,10 @@ impl Chain {
         response: &mut Head,
         cx: &mut Context,
     ) -> Option<Reply> {
-        for (i, filter) in self.0.iter().enumerate().take(passed).rev() {
-            cx.current = i;
-            if let Flow::Reply(reply) = filter.on_response(response, cx) {
+        for (i, filter) in self.filters.iter().enumerate().take(passed).rev() {
+            if self.enter(i, cx)
+                && let Flow::Reply(reply) = filter.on_response(response, cx)
+            {
                 return Some(reply);
             }
         }
@@ -196,9 +217,11 @@ impl Chain {
 
     /// Runs the data hooks of those filters that look at data.
     pub fn on_data(&self, data: &mut Bytes, cx: &mut Context) -> Option<Reply> {
-        for (i, filter) in self.0.iter().enumerate().filter(|(_, f)| f.sees_data()) {
-            cx.current = i;
-            if let Flow::Reply(reply) = filter.on_data(data, cx) {
+        for (i, filter) in self.filters.iter().enumerate() {
+            if filter.sees_data()
+                && self.enter(i, cx)
+                && let Flow::Reply(reply) = filter.on_data(data, cx)
+            {
                 return Some(reply);
             }
         }
@@ -207,10 +230,46 @@ impl Chain {
 
     /// Tells the first `passed` filters, those that saw the request, that the exchange ended.
     pub fn on_end(&self, passed: usize, outcome: Outcome, cx: &mut Context) {
-        for (i, filter) in self.0.iter().enumerate().take(passed) {
-            cx.current = i;
-            filter.on_end(outcome, cx);
+        for (i, filter) in self.filters.iter().enumerate().take(passed) {
+            if self.enter(i, cx) {
+                filter.on_end(outcome, cx);
+            }
         }
+    }
+
+    /// Makes `cx` that of filter `i`, unless that asked to be spared.
+    fn enter(&self, i: usize, cx: &mut Context) -> bool {
+        cx.current = self.base + i;
+        cx.skipped & 1 << cx.current == 0
+    }
+}
+
+/// Makes a filter from the `config` of configuration.
+pub type Factory = fn(config: &serde_json::Value) -> Result<Arc<dyn Filter>, OptionsError>;
+
+/// Filters by the name of their type. Open: an embedder adds its own beside the built-in ones.
+#[derive(Clone, Debug, Default)]
+pub struct Registry(BTreeMap<&'static str, Factory>);
+
+impl Registry {
+    /// Adds a type of filter, or replaces the one of this name.
+    pub fn add(&mut self, name: &'static str, factory: Factory) -> &mut Self {
+        self.0.insert(name, factory);
+        self
+    }
+
+    /// Makes a filter of type `name`; `None` if there is no such type.
+    pub fn make(
+        &self,
+        name: &str,
+        config: &serde_json::Value,
+    ) -> Option<Result<Arc<dyn Filter>, OptionsError>> {
+        self.0.get(name).map(|factory| factory(config))
+    }
+
+    /// Names in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.0.keys().copied()
     }
 }
 
@@ -243,7 +302,7 @@ mod tests {
             Arc::new(Count(Some(Code::Denied))),
             Arc::new(Count(None)),
         ];
-        let chain = Chain::new(filters);
+        let chain = Chain::new(filters, 0);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
         let mut cx = Context::new(peer, Instant::now());
         let mut head = Head::new("toy", Kind::Request, Bytes::new(), |_, _| {});

@@ -89,6 +89,6 @@ impl Pump {
     }
 }
 
-#[cfg(test)]
-#[path = "windowed.rs"]
-mod windowed;
+#[cfg(all(test, feature = "kit"))]
+#[path = "pump_tests.rs"]
+mod tests;

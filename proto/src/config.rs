@@ -5,6 +5,7 @@
 ///
 /// Fields with a default that is not the type's zero are `Option`: `None` is
 /// the default that the comment names.
+#[expect(clippy::use_self, reason = "generated code")]
 pub mod v1 {
     include!("generated/sabir.config.v1.rs");
 }

@@ -136,8 +136,8 @@ metrics! {
             "Requests that a route answered itself." { RqDirectResponse, }
         "downstream_rq_filter_response_total"
             "Requests that a filter answered itself." { RqFilterResponse, }
-        "mutation_not_written_total"
-            "Messages forwarded unchanged because a change of their metadata could not be written."
+        "response_mutation_not_written_total"
+            "Responses forwarded unchanged because a change of their metadata could not be written."
             { MutationNotWritten, }
         "late_response_dropped_total"
             "Responses dropped because their caller had its answer, or was gone." { LateResponse, }
@@ -221,6 +221,12 @@ metrics! {
             "Responses larger than the cluster's limit." { RsTooLarge, }
         "upstream_rs_unknown_id_total"
             "Responses dropped because nothing was asked under their id." { RsUnknownId, }
+        "upstream_server_rq_refused_total"
+            "Requests of endpoints to their client, refused as many share the connection."
+            { ServerRequestRefused, }
+        "request_mutation_not_written_total"
+            "Requests forwarded unchanged because a change of their metadata could not be written."
+            { MutationNotWritten, }
         "lb_subsets_fallback_total"
             "Requests that no endpoint had the labels for, and that went where the fallback says."
             { SubsetFallback, }

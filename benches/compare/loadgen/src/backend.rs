@@ -27,10 +27,19 @@ enum Ended {
 pub(crate) fn run(service: &Service, protocol: &impl Answers) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs_f64(service.seconds);
     let listener = TcpListener::bind(service.listen)?;
+    println!("listening on {}", listener.local_addr()?);
+    serve(&listener, protocol, end)
+}
+
+/// Answers everyone who connects to `listener`, until `end`.
+pub(crate) fn serve(
+    listener: &TcpListener,
+    protocol: &impl Answers,
+    end: Instant,
+) -> io::Result<()> {
     listener.set_nonblocking(true)?;
     let mut poller = Poller::new()?;
-    poller.add(&listener, LISTENER, Interest::Read)?;
-    println!("listening on {}", listener.local_addr()?);
+    poller.add(listener, LISTENER, Interest::Read)?;
 
     let mut links = HashMap::new();
     let mut accepted = 0;
@@ -43,7 +52,7 @@ pub(crate) fn run(service: &Service, protocol: &impl Answers) -> io::Result<()> 
         poller.wait(left, &mut ready)?;
         for &number in &ready {
             if number == LISTENER {
-                accept(&listener, &poller, &mut links, &mut accepted);
+                accept(listener, &poller, &mut links, &mut accepted);
             } else if let Some(link) = links.get_mut(&number)
                 && let Err(ended) = turn(link, protocol, &poller)
             {

@@ -301,3 +301,95 @@ impl Line {
         (self.places.len() - self.free.len()) as u64
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpListener};
+    use std::thread;
+
+    use super::*;
+    use crate::arguments::DubboCall;
+    use crate::backend;
+
+    fn backend(body: u64) -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let address = listener.local_addr().expect("the listener is bound");
+        let end = Instant::now() + Duration::from_secs(30);
+        thread::spawn(move || backend::serve(&listener, &dubbo::Echo::new(body), end));
+        address
+    }
+
+    fn load(target: SocketAddr, body: u64, rate: Option<f64>) -> Report {
+        let plan = Plan {
+            target,
+            connections: 3,
+            depth: 5,
+            body,
+            seconds: 0.2,
+            rate,
+        };
+        let call = DubboCall {
+            service: "org.demo.Hello".to_owned(),
+            service_version: "1.0.0".to_owned(),
+            method: "hi".to_owned(),
+            group: "g".to_owned(),
+            attachments: Vec::new(),
+        };
+        let caller = dubbo::Caller::new(&call, body).expect("ASCII only");
+        run(&plan, &caller).expect("the target takes connections")
+    }
+
+    #[test]
+    fn a_closed_loop_gets_every_reply_whatever_the_size() {
+        for body in [16, 128, 1 << 20] {
+            let report = load(backend(body), body, None);
+            assert!(report.requests >= 15, "{report}");
+            assert_eq!(report.errors, 0, "{report}");
+        }
+    }
+
+    #[test]
+    fn an_open_loop_gets_every_reply_and_sends_what_was_due() {
+        let report = load(backend(128), 128, Some(2_000.0));
+        // Four hundred are due; a standard deviation is twenty.
+        assert!((300..500).contains(&report.requests), "{report}");
+        assert_eq!(report.errors, 0, "{report}");
+    }
+
+    #[test]
+    fn replies_with_other_content_are_errors() {
+        let report = load(backend(129), 128, None);
+        assert_eq!(report.errors, report.requests, "{report}");
+        assert!(
+            report.error_kinds.contains_key("reply with wrong content"),
+            "{report}"
+        );
+    }
+
+    #[test]
+    fn a_target_that_closes_ends_the_run_and_its_requests_are_errors() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let target = listener.local_addr().expect("the listener is bound");
+        thread::spawn(move || {
+            for socket in listener.incoming() {
+                drop(socket);
+            }
+        });
+        let report = load(target, 128, None);
+        assert_eq!(report.requests, 0, "{report}");
+        assert!(report.errors >= 3, "{report}");
+    }
+
+    #[test]
+    fn a_silent_target_does_not_hold_the_run() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        let started = Instant::now();
+        let report = load(
+            listener.local_addr().expect("the listener is bound"),
+            128,
+            None,
+        );
+        assert!(started.elapsed() < GRACE + Duration::from_secs(5));
+        assert_eq!(report.error_kinds.get("no reply"), Some(&15), "{report}");
+    }
+}

@@ -24,15 +24,15 @@ pub(crate) struct Outcome {
 #[derive(Debug, Serialize)]
 pub(crate) struct Report {
     /// Requests that got a reply, right or wrong.
-    requests: u64,
+    pub(crate) requests: u64,
     /// Wrong replies, lost requests, and requests that were due and never sent.
-    errors: u64,
+    pub(crate) errors: u64,
     /// The errors by kind.
-    error_kinds: BTreeMap<String, u64>,
+    pub(crate) error_kinds: BTreeMap<String, u64>,
     /// From the first request to the last reply, seconds.
     seconds: f64,
     /// Right replies a second.
-    rps: f64,
+    pub(crate) rps: f64,
     /// Latency of right replies, microseconds.
     p50_us: f64,
     /// The same, 99th percentile.

@@ -1,0 +1,94 @@
+"""One load through one peer, and what it cost."""
+
+import json
+import os
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Optional
+
+from .processes import Cores, Running, busy_seconds, confine
+
+PROBE_SECONDS = 0.2
+# Connecting, the last replies and leaving; beyond it something hangs.
+SLACK_SECONDS = 60
+
+
+class LoadError(Exception):
+    """The load generator could not measure."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is sent: bytes of argument and result, connections, requests in flight on each, and a rate if open loop."""
+
+    body: int
+    connections: int
+    depth: int
+    rate: Optional[float] = None
+
+    @property
+    def name(self):
+        size = f"{self.body // 1024} KiB" if self.body >= 1024 else f"{self.body} B"
+        pace = f", {self.rate:.0f}/s" if self.rate else ""
+        return f"{size}, {self.connections}×{self.depth}{pace}"
+
+
+def load(protocol, scenario: Scenario, port, seconds, core, extra):
+    """Runs the load generator and returns what it printed."""
+    command = [os.environ["LOADGEN_BIN"], "load", protocol, "--target", f"127.0.0.1:{port}"]
+    command += ["--connections", str(scenario.connections), "--depth", str(scenario.depth)]
+    command += ["--body", str(scenario.body), "--seconds", str(seconds), *extra]
+    if scenario.rate:
+        command += ["--rate", str(scenario.rate)]
+    done = subprocess.run(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=seconds + SLACK_SECONDS,
+        preexec_fn=lambda: confine(core),
+    )
+    if done.returncode != 0:
+        raise LoadError(done.stderr.strip())
+    return json.loads(done.stdout)
+
+
+def probe(protocol, peer, scenario, port, core, load_arguments):
+    """Makes sure that the peer lets the right requests through and refuses the others. Returns what is wrong, or None."""
+    one = Scenario(scenario.body, 1, 1)
+    seen = load(protocol, one, port, PROBE_SECONDS, core, load_arguments)
+    if seen["errors"] or not seen["requests"]:
+        return f"{peer.label}: {seen['requests']} requests, {seen['errors']} errors {seen['error_kinds']}"
+    for refused in peer.refused_loads:
+        seen = load(protocol, one, port, PROBE_SECONDS, core, refused)
+        if seen["rps"] or not seen["errors"]:
+            return f"{peer.label}: lets through what it should not route: {' '.join(refused)}"
+    return None
+
+
+def measure(protocol, scenario, port, seconds, cores: Cores, proxy: Optional[Running], backend: Running, extra):
+    """One round of one peer, as a flat record."""
+    watched = {cores.proxy, cores.load}
+    started, busy = time.monotonic(), busy_seconds(watched)
+    backend_cpu = backend.cpu_seconds()
+    proxy_cpu = proxy.cpu_seconds() if proxy else 0.0
+    seen = load(protocol, scenario, port, seconds, cores.load, extra)
+    wall = time.monotonic() - started
+    proxy_cpu = (proxy.cpu_seconds() if proxy else 0.0) - proxy_cpu
+    backend_cpu = backend.cpu_seconds() - backend_cpu
+    busy = busy_seconds(watched) - busy
+    known = proxy_cpu + backend_cpu + seen["cpu_seconds"]
+    requests = seen["requests"]
+    return {
+        **seen,
+        "cpu_us": proxy_cpu * 1e6 / requests if proxy and requests else None,
+        "proxy_cpu_seconds": proxy_cpu,
+        "backend_cpu_seconds": backend_cpu,
+        "wall_seconds": wall,
+        "proxy_busy": proxy_cpu / wall,
+        "load_core_busy": (backend_cpu + seen["cpu_seconds"]) / wall,
+        "foreign_busy": max(0.0, busy - known) / (wall * len(watched)),
+        "rss_mib": proxy.rss_mib() if proxy else None,
+    }

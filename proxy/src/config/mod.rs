@@ -1,0 +1,3 @@
+//! Configuration: from a file to what the data path uses.
+
+pub mod resolved;

@@ -1,0 +1,212 @@
+//! What a cluster consists of: endpoints, the parts of it that routes choose from, and how.
+//!
+//! A [`Cluster`] is a checked description that all workers share; each worker has a
+//! [`LoadBalancer`](crate::balancer::LoadBalancer) made from it.
+
+use std::collections::{BTreeMap, HashSet};
+use std::net::SocketAddr;
+
+/// Labels of an endpoint, or those asked for.
+pub type Labels = BTreeMap<String, String>;
+
+/// A server.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Endpoint {
+    /// Where it listens; tells endpoints of a cluster apart.
+    pub address: SocketAddr,
+    /// What subsets select endpoints by.
+    pub labels: Labels,
+    /// Share of the requests relative to the others, 1 to [`MAX_WEIGHT`](Self::MAX_WEIGHT).
+    pub weight: u32,
+    /// What is known about it from outside.
+    pub health: Health,
+}
+
+impl Endpoint {
+    /// Largest weight.
+    pub const MAX_WEIGHT: u32 = 65_535;
+
+    /// An endpoint at `address` of weight 1, without labels, of unknown health.
+    pub fn new(address: SocketAddr) -> Self {
+        Self {
+            address,
+            labels: Labels::new(),
+            weight: 1,
+            health: Health::Unknown,
+        }
+    }
+
+    /// Whether it has all of `labels`.
+    pub fn has(&self, labels: &Labels) -> bool {
+        let carries = |(key, value)| self.labels.get(key) == Some(value);
+        labels.iter().all(carries)
+    }
+}
+
+/// Whether an endpoint may be chosen, as configuration says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Health {
+    /// Nothing is known: it may be chosen.
+    #[default]
+    Unknown,
+    /// It may be chosen.
+    Healthy,
+    /// It is not chosen.
+    Unhealthy,
+    /// It is not chosen; calls in flight finish.
+    Draining,
+}
+
+impl Health {
+    /// Whether an endpoint of this health may be chosen.
+    pub fn is_eligible(self) -> bool {
+        matches!(self, Self::Unknown | Self::Healthy)
+    }
+}
+
+/// How an endpoint is chosen among those that may be.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum LbPolicy {
+    /// In turn, in exact proportion to the weights.
+    #[default]
+    RoundRobin,
+    /// Of two chosen at random by weight, the one with fewer requests in flight per weight.
+    LeastRequest,
+}
+
+/// What happens if no usable endpoint has all labels asked for.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Fallback {
+    /// There is no endpoint for the request.
+    #[default]
+    NoFallback,
+    /// Any usable endpoint of the cluster.
+    AnyEndpoint,
+    /// A usable endpoint with the labels of the cluster's default subset; if there is none, as
+    /// [`NoFallback`](Self::NoFallback).
+    DefaultSubset,
+}
+
+/// Position of a subset in its cluster.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct SubsetId(pub(crate) u32);
+
+/// Endpoints that have some labels, and what to do without them.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+pub struct Subset {
+    /// Labels an endpoint must have.
+    pub labels: Labels,
+    /// What happens if no usable endpoint has them.
+    pub fallback: Fallback,
+}
+
+/// Endpoints and how to choose among them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Cluster {
+    endpoints: Vec<Endpoint>,
+    policy: LbPolicy,
+    subsets: Vec<Subset>,
+    fallback: Fallback,
+    default_subset: Labels,
+}
+
+/// Why endpoints do not make a cluster.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// Two endpoints have the same address.
+    #[error("endpoint {address} occurs twice")]
+    DuplicateAddress {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// A weight that is zero or too large.
+    #[error(
+        "weight {weight} of endpoint {address} is not from 1 to {}",
+        Endpoint::MAX_WEIGHT
+    )]
+    Weight {
+        /// Whose weight it is.
+        address: SocketAddr,
+        /// The weight.
+        weight: u32,
+    },
+}
+
+impl Cluster {
+    /// A cluster of `endpoints`, perhaps none, chosen from by `policy`.
+    pub fn new(endpoints: Vec<Endpoint>, policy: LbPolicy) -> Result<Self, ClusterError> {
+        check(&endpoints)?;
+        Ok(Self {
+            endpoints,
+            policy,
+            ..Self::default()
+        })
+    }
+
+    /// Says what subsets fall back to that do not say themselves, and which labels
+    /// [`Fallback::DefaultSubset`] stands for; without labels, it stands for any endpoint.
+    pub fn set_fallback(&mut self, fallback: Fallback, default_subset: Labels) {
+        self.fallback = fallback;
+        self.default_subset = default_subset;
+    }
+
+    /// The subset of endpoints that have `labels`; the same one if it was asked for before.
+    ///
+    /// With `fallback` absent, the cluster's as of now counts: call
+    /// [`set_fallback`](Self::set_fallback) first.
+    pub fn subset(&mut self, labels: Labels, fallback: Option<Fallback>) -> SubsetId {
+        let fallback = fallback.unwrap_or(self.fallback);
+        let subset = Subset { labels, fallback };
+        let known = self.subsets.iter().position(|s| *s == subset);
+        let position = known.unwrap_or_else(|| {
+            self.subsets.push(subset);
+            self.subsets.len() - 1
+        });
+        SubsetId(position as u32)
+    }
+
+    /// Replaces the endpoints and keeps the rest; on an error, everything.
+    pub fn set_endpoints(&mut self, endpoints: Vec<Endpoint>) -> Result<(), ClusterError> {
+        check(&endpoints)?;
+        self.endpoints = endpoints;
+        Ok(())
+    }
+
+    /// The endpoints in the order of configuration.
+    pub fn endpoints(&self) -> &[Endpoint] {
+        &self.endpoints
+    }
+
+    /// How an endpoint is chosen.
+    pub fn policy(&self) -> LbPolicy {
+        self.policy
+    }
+
+    /// The subsets that were asked for, by their ids.
+    pub fn subsets(&self) -> &[Subset] {
+        &self.subsets
+    }
+
+    /// Labels that [`Fallback::DefaultSubset`] stands for.
+    pub fn default_subset(&self) -> &Labels {
+        &self.default_subset
+    }
+}
+
+fn check(endpoints: &[Endpoint]) -> Result<(), ClusterError> {
+    let mut seen = HashSet::new();
+    for &Endpoint {
+        address, weight, ..
+    } in endpoints
+    {
+        if !(1..=Endpoint::MAX_WEIGHT).contains(&weight) {
+            return Err(ClusterError::Weight { address, weight });
+        }
+        if !seen.insert(address) {
+            return Err(ClusterError::DuplicateAddress { address });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Endpoints of a worker, each in a slot of its own for as long as anything refers to it.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+
+use crate::cluster::Endpoint;
+
+/// An endpoint of a load balancer. Stays valid over updates for as long as the endpoint is
+/// configured or has requests in flight, and is never given to another one afterwards.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub struct EndpointId {
+    slot: u32,
+    generation: u32,
+}
+
+impl EndpointId {
+    /// Small number to index tables with; given again to another endpoint when this one is gone.
+    pub fn slot(self) -> usize {
+        self.slot as usize
+    }
+}
+
+/// What an update changed.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Changes {
+    /// Endpoints that are new.
+    pub added: Vec<EndpointId>,
+    /// Endpoints that are gone: no request is sent to them any more, those in flight finish.
+    pub removed: Vec<EndpointId>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    by_address: HashMap<SocketAddr, u32>,
+    free: Vec<u32>,
+}
+
+#[derive(Clone, Debug)]
+struct Slot {
+    generation: u32,
+    active: u32,
+    state: State,
+    endpoint: Endpoint,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum State {
+    /// Configured.
+    Live,
+    /// No longer configured, with requests in flight.
+    Retired,
+    /// Nobody's.
+    Free,
+}
+
+impl Slots {
+    /// Makes `endpoints` those that are configured. Addresses that stay keep their slots.
+    pub(crate) fn update(&mut self, endpoints: &[Endpoint]) -> Changes {
+        let mut changes = Changes::default();
+        let mut kept = vec![false; self.slots.len()];
+        for endpoint in endpoints {
+            match self.by_address.get(&endpoint.address).copied() {
+                Some(slot) => {
+                    kept[slot as usize] = true;
+                    if self.keep(slot, endpoint) {
+                        changes.added.push(self.id(slot));
+                    }
+                }
+                None => {
+                    let id = self.insert(endpoint);
+                    // It may lie past the end: then it is new, and nobody asks.
+                    kept.get_mut(id.slot()).into_iter().for_each(|k| *k = true);
+                    changes.added.push(id);
+                }
+            }
+        }
+        for (slot, _) in kept.iter().enumerate().filter(|(_, kept)| !**kept) {
+            if self.slots[slot].state == State::Live {
+                changes.removed.push(self.id(slot as u32));
+                self.retire(slot as u32);
+            }
+        }
+        changes
+    }
+
+    /// Counts a request to `id`.
+    pub(crate) fn acquire(&mut self, id: EndpointId) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.active += 1;
+        }
+    }
+
+    /// Counts a request to `id` as ended; gives up the slot with the last one of a retired endpoint.
+    pub(crate) fn release(&mut self, id: EndpointId) {
+        let Some(slot) = self.slot_mut(id) else {
+            return;
+        };
+        slot.active = slot.active.saturating_sub(1);
+        if slot.active == 0 && slot.state == State::Retired {
+            self.free(id.slot);
+        }
+    }
+
+    pub(crate) fn active(&self, id: EndpointId) -> u32 {
+        self.slot(id).map_or(0, |slot| slot.active)
+    }
+
+    pub(crate) fn endpoint(&self, id: EndpointId) -> Option<&Endpoint> {
+        self.slot(id).map(|slot| &slot.endpoint)
+    }
+
+    pub(crate) fn by_address(&self, address: SocketAddr) -> Option<EndpointId> {
+        self.by_address.get(&address).map(|&slot| self.id(slot))
+    }
+
+    /// Endpoints that are configured.
+    pub(crate) fn live(&self) -> impl Iterator<Item = (EndpointId, &Endpoint)> {
+        let live = |(_, slot): &(usize, &Slot)| slot.state == State::Live;
+        let slots = self.slots.iter().enumerate().filter(live);
+        slots.map(|(at, slot)| (self.id(at as u32), &slot.endpoint))
+    }
+
+    /// Takes over what changed; says whether the endpoint had been removed.
+    fn keep(&mut self, slot: u32, endpoint: &Endpoint) -> bool {
+        let slot = &mut self.slots[slot as usize];
+        let revived = slot.state == State::Retired;
+        slot.state = State::Live;
+        slot.endpoint.clone_from(endpoint);
+        revived
+    }
+
+    fn insert(&mut self, endpoint: &Endpoint) -> EndpointId {
+        let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
+        self.by_address.insert(endpoint.address, slot);
+        match self.slots.get_mut(slot as usize) {
+            Some(free) => {
+                free.state = State::Live;
+                free.endpoint.clone_from(endpoint);
+            }
+            None => self.slots.push(Slot {
+                generation: 0,
+                active: 0,
+                state: State::Live,
+                endpoint: endpoint.clone(),
+            }),
+        }
+        self.id(slot)
+    }
+
+    fn retire(&mut self, slot: u32) {
+        let at = slot as usize;
+        self.slots[at].state = State::Retired;
+        if self.slots[at].active == 0 {
+            self.free(slot);
+        }
+    }
+
+    fn free(&mut self, slot: u32) {
+        let at = &mut self.slots[slot as usize];
+        at.state = State::Free;
+        at.generation = at.generation.wrapping_add(1);
+        self.by_address.remove(&at.endpoint.address);
+        self.free.push(slot);
+    }
+
+    fn id(&self, slot: u32) -> EndpointId {
+        let generation = self.slots[slot as usize].generation;
+        EndpointId { slot, generation }
+    }
+
+    fn slot(&self, id: EndpointId) -> Option<&Slot> {
+        let slot = self.slots.get(id.slot())?;
+        (slot.generation == id.generation && slot.state != State::Free).then_some(slot)
+    }
+
+    fn slot_mut(&mut self, id: EndpointId) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(id.slot())?;
+        (slot.generation == id.generation && slot.state != State::Free).then_some(slot)
+    }
+}

@@ -1,0 +1,120 @@
+"""The interop suite: builds the peers, runs the cases, prints a line for each, and sums up."""
+
+import argparse
+import fcntl
+import sys
+import time
+from contextlib import contextmanager
+
+import dubbo_direct
+import dubbo_failures
+import dubbo_matrix
+import dubbo_traffic
+import peers
+import sabir
+from process import WORK, PeerError, end, end_all, running
+
+
+class World:
+    """What cases share: one provider and one consumer of each kind, and a proxy in front of each provider."""
+
+    def __init__(self, skipped):
+        self.skipped = skipped
+        self.shared_sabir = None
+        self.kept = set()
+        self._providers = {}
+        self._consumers = {}
+
+    def kinds(self):
+        return list(self._providers)
+
+    def provider(self, kind):
+        return self._providers[kind]
+
+    def consumer(self, kind):
+        return self._consumers[kind]
+
+    def start(self, kinds):
+        """Starts the shared peers of these kinds side by side."""
+        for kind in kinds:
+            self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
+            self._consumers[kind] = peers.Consumer(kind)
+        for peer in [*self._providers.values(), *self._consumers.values()]:
+            peer.until_ready()
+        self.kept = running()
+
+    def tidy(self):
+        """Ends what a case has started and left."""
+        end(running() - self.kept)
+
+
+def selected(options):
+    """The cases to run, by the command line."""
+    cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
+    if not options.direct:
+        cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
+    return [case for case in cases if not options.k or options.k in case.name]
+
+
+def attempt(step):
+    """Runs a step of a case; what went wrong in one line or more, or None."""
+    try:
+        step()
+    except (AssertionError, PeerError, OSError) as failure:
+        return f"{type(failure).__name__}: {failure}"
+    return None
+
+
+def run(cases, world):
+    """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
+    counts = {"ok": 0, "FAIL": 0, "skip": 0}
+    wanted = [case for case in cases if not case.skip_reason(world)]
+    world.start(sorted({kind for case in wanted for kind in case.kinds}))
+    prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
+    for case in cases:
+        start = time.monotonic()
+        reason = case.skip_reason(world)
+        if reason:
+            outcome, detail = "skip", f" ({reason})"
+        else:
+            failure = prepared[case.name] or attempt(lambda case=case: case.run(world))
+            world.tidy()
+            outcome = "FAIL" if failure else "ok"
+            detail = f": {failure}" if failure else f" [{time.monotonic() - start:.1f} s]"
+        counts[outcome] += 1
+        print(f"{outcome} {case.name}{detail}", flush=True)
+    return counts
+
+
+@contextmanager
+def one_at_a_time():
+    """Two runs in one checkout would overwrite each other's builds, logs and configurations."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with open(WORK / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-k", metavar="PATTERN", help="only cases whose name contains this")
+    parser.add_argument("--direct", action="store_true", help="only peers with each other, without sabir")
+    parser.add_argument("--strict", action="store_true", help="a skipped case is a failure")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    options = parser.parse_args()
+    cases = selected(options)
+    if options.list:
+        print("\n".join(case.name for case in cases))
+        return 0
+    if not options.direct and sabir.binary() is None:
+        print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
+        return 2
+    with one_at_a_time():
+        counts = run(cases, World(peers.build()))
+        end_all()
+    print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
+    return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
