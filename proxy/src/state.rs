@@ -42,12 +42,8 @@ impl State {
         self.draining.load(Ordering::Relaxed)
     }
 
-    async fn gather(&self) -> telemetry::Snapshot {
-        let mut sum = telemetry::Snapshot::default();
-        for answer in self.view.stats().await.into_iter().flatten() {
-            sum.merge(answer);
-        }
-        sum
+    async fn summary(&self) -> telemetry::Summary {
+        telemetry::Summary::of(self.view.stats().await.into_iter().flatten())
     }
 
     async fn cluster_statuses(&self) -> Vec<ClusterStatus> {
@@ -126,8 +122,8 @@ fn endpoint_status(view: &EndpointView) -> EndpointStatus {
 }
 
 impl Source for State {
-    fn stats(&self) -> Answer<'_, telemetry::Snapshot> {
-        Box::pin(self.gather())
+    fn stats(&self) -> Answer<'_, telemetry::Summary> {
+        Box::pin(self.summary())
     }
 
     fn config(&self) -> Answer<'_, serde_json::Value> {

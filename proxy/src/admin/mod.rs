@@ -11,7 +11,7 @@ mod status;
 use std::pin::Pin;
 use std::time::Duration;
 
-use crate::telemetry::{Process, Snapshot};
+use crate::telemetry::{Process, Summary};
 
 pub use self::server::serve;
 pub use self::status::{
@@ -28,7 +28,7 @@ pub const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Where the admin listener gets what it shows.
 pub trait Source: Send + Sync + 'static {
     /// The counters of all workers that answer within [`ANSWER_WITHIN`].
-    fn stats(&self) -> Answer<'_, Snapshot>;
+    fn stats(&self) -> Answer<'_, Summary>;
 
     /// The configuration in force.
     fn config(&self) -> Answer<'_, serde_json::Value>;

@@ -83,10 +83,10 @@ pub(super) async fn of<S: Source>(source: &S, path: &str, query: &str, accept: &
         "/ready" => Page::text(StatusCode::SERVICE_UNAVAILABLE, "not ready\n"),
         "/metrics" => metrics(source, accept).await,
         "/stats" => {
-            let snapshot = source.stats().await;
+            let summary = source.stats().await;
             match form {
-                Form::Text => Page::ok(stats_page::text(&snapshot, source.process())),
-                Form::Json => Page::json(&stats_page::json(&snapshot, source.process())),
+                Form::Text => Page::ok(stats_page::text(&summary, source.process())),
+                Form::Json => Page::json(&stats_page::json(&summary, source.process())),
             }
         }
         "/config_dump" => Page::json(&source.config().await),
@@ -125,19 +125,19 @@ fn form(query: &str) -> Result<Form, Page> {
 
 async fn metrics<S: Source>(source: &S, accept: &str) -> Page {
     let format = Format::accepted(accept);
-    let snapshot = source.stats().await;
+    let summary = source.stats().await;
     Page {
         status: StatusCode::OK,
         content_type: format.content_type(),
-        body: expose(&snapshot, source.process(), format).into_bytes(),
+        body: expose(&summary, source.process(), format).into_bytes(),
     }
 }
 
 fn index<S: Source>(source: &S) -> Page {
     let version = source.process().version();
     let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>sabir</title></head>\
-         <body><h1>sabir {version}</h1>\n<table>\n"
+        "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
+         <title>sabir</title></head><body><h1>sabir {version}</h1>\n<table>\n"
     );
     for (path, about) in PATHS {
         html += &format!("<tr><td><a href=\"{path}\">{path}</a></td><td>{about}</td></tr>\n");
@@ -183,10 +183,8 @@ fn endpoint_line(text: &mut String, endpoint: &EndpointStatus) {
     } = endpoint;
     let draining = if endpoint.draining { "  draining" } else { "" };
     let health = health.as_str();
-    let _ = write!(
-        text,
-        "  {address}  {health}{draining}  weight {weight}  connections {connections}  active {active}"
-    );
+    let _ = write!(text, "  {address}  {health}{draining}  weight {weight}");
+    let _ = write!(text, "  connections {connections}  active {active}");
     for (label, value) in &endpoint.labels {
         let _ = write!(text, "  {label}={value}");
     }

@@ -9,22 +9,22 @@ use serde_json::{Map, Value, json};
 
 use crate::telemetry::{
     ClusterCounter, ClusterGauge, Counter, Gauge, ListenerCounter, ListenerGauge, Metric, Process,
-    ScopeValues, SeriesLabels, SeriesValues, Snapshot,
+    ScopeValues, SeriesLabels, SeriesValues, Summary,
 };
 
 /// All that is counted, as text.
-pub(super) fn text(snapshot: &Snapshot, process: &Process) -> String {
+pub(super) fn text(summary: &Summary, process: &Process) -> String {
     let mut out = String::new();
-    process_text(&mut out, snapshot, process);
-    let listeners = values::<ListenerCounter, ListenerGauge>(&snapshot.listeners);
+    process_text(&mut out, summary, process);
+    let listeners = values::<ListenerCounter, ListenerGauge>(&summary.listeners);
     scope_text(&mut out, "listener", &listeners);
-    let clusters = values::<ClusterCounter, ClusterGauge>(&snapshot.clusters);
+    let clusters = values::<ClusterCounter, ClusterGauge>(&summary.clusters);
     scope_text(&mut out, "cluster", &clusters);
-    for (labels, values) in &snapshot.series {
+    for (labels, values) in &summary.series {
         series_text(&mut out, labels, values);
     }
-    if snapshot.series_overflow > 0 {
-        let count = snapshot.series_overflow;
+    if summary.series_overflow > 0 {
+        let count = summary.series_overflow;
         line(
             &mut out,
             format_args!("\n{count} requests are counted as _other: too many services and methods"),
@@ -34,14 +34,14 @@ pub(super) fn text(snapshot: &Snapshot, process: &Process) -> String {
 }
 
 /// All that is counted, as JSON.
-pub(super) fn json(snapshot: &Snapshot, process: &Process) -> Value {
+pub(super) fn json(summary: &Summary, process: &Process) -> Value {
     let log = process.access_log();
-    let requests: Vec<Value> = snapshot.series.iter().map(series_json).collect();
+    let requests: Vec<Value> = summary.series.iter().map(series_json).collect();
     json!({
         "version": process.version(),
         "uptime_seconds": process.uptime().as_secs_f64(),
         "workers": process.workers(),
-        "workers_unresponsive": silent(snapshot, process),
+        "workers_unresponsive": silent(summary, process),
         "config": {
             "accepted": process.configs_accepted(),
             "rejected": process.configs_rejected(),
@@ -52,21 +52,21 @@ pub(super) fn json(snapshot: &Snapshot, process: &Process) -> Value {
             "dropped": log.dropped(),
             "failed": log.failed(),
         },
-        "listeners": values::<ListenerCounter, ListenerGauge>(&snapshot.listeners),
-        "clusters": values::<ClusterCounter, ClusterGauge>(&snapshot.clusters),
+        "listeners": values::<ListenerCounter, ListenerGauge>(&summary.listeners),
+        "clusters": values::<ClusterCounter, ClusterGauge>(&summary.clusters),
         "requests": requests,
-        "series_overflow": snapshot.series_overflow,
+        "series_overflow": summary.series_overflow,
     })
 }
 
-fn process_text(out: &mut String, snapshot: &Snapshot, process: &Process) {
+fn process_text(out: &mut String, summary: &Summary, process: &Process) {
     let (version, workers) = (process.version(), process.workers());
     let up = process.uptime().as_secs();
     line(
         out,
         format_args!("sabir {version}, up {up} s, {workers} workers"),
     );
-    let silent = silent(snapshot, process);
+    let silent = silent(summary, process);
     if silent > 0 {
         let text = "workers did not answer in time: their counters are missing below";
         line(out, format_args!("{silent} of {workers} {text}"));
@@ -166,8 +166,8 @@ fn name<M: Metric>(metric: M) -> String {
     }
 }
 
-fn silent(snapshot: &Snapshot, process: &Process) -> usize {
-    process.workers().saturating_sub(snapshot.workers)
+fn silent(summary: &Summary, process: &Process) -> usize {
+    process.workers().saturating_sub(summary.workers)
 }
 
 fn since(time: SystemTime) -> Duration {

@@ -15,7 +15,7 @@ use super::metric::{
     ClusterCounter, ClusterGauge, Counter, Gauge, Label, ListenerCounter, ListenerGauge, Metric,
 };
 use super::process::Process;
-use super::snapshot::{ScopeValues, SeriesLabels, Snapshot};
+use super::snapshot::{ScopeValues, SeriesLabels, Summary};
 
 /// Which text.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -45,17 +45,17 @@ impl Format {
 }
 
 /// All metrics as text.
-pub fn expose(snapshot: &Snapshot, process: &Process, format: Format) -> String {
+pub fn expose(summary: &Summary, process: &Process, format: Format) -> String {
     let mut text = Exposition {
         out: String::new(),
         format,
     };
-    text.process(snapshot, process);
-    text.requests(snapshot);
-    text.counters::<ListenerCounter>("listener", &snapshot.listeners);
-    text.gauges::<ListenerGauge>("listener", &snapshot.listeners);
-    text.counters::<ClusterCounter>("cluster", &snapshot.clusters);
-    text.gauges::<ClusterGauge>("cluster", &snapshot.clusters);
+    text.process(summary, process);
+    text.requests(summary);
+    text.counters::<ListenerCounter>("listener", &summary.listeners);
+    text.gauges::<ListenerGauge>("listener", &summary.listeners);
+    text.counters::<ClusterCounter>("cluster", &summary.clusters);
+    text.gauges::<ClusterGauge>("cluster", &summary.clusters);
     if format == Format::OpenMetrics {
         text.out.push_str("# EOF\n");
     }
@@ -76,9 +76,9 @@ enum Kind {
 }
 
 impl Exposition {
-    fn process(&mut self, snapshot: &Snapshot, process: &Process) {
+    fn process(&mut self, summary: &Summary, process: &Process) {
         let workers = process.workers();
-        let silent = workers.saturating_sub(snapshot.workers);
+        let silent = workers.saturating_sub(summary.workers);
         let accepted = process.last_accepted().map_or(0.0, unix_seconds);
         let version = [("version", process.version())];
         let started = unix_seconds(process.started_at());
@@ -105,21 +105,21 @@ impl Exposition {
             ("dropped", log.dropped()),
             ("failed", log.failed()),
         ];
-        let help = "Lines of access logs written, dropped as the writer did not keep up, and lost as \
-                    their file could not be written.";
+        let help = "Lines of access logs written, dropped because the writer did not keep up, \
+                    and lost because their file failed.";
         self.results("sabir_access_log_lines_total", help, &lines);
     }
 
-    fn requests(&mut self, snapshot: &Snapshot) {
+    fn requests(&mut self, summary: &Summary) {
         let name = "sabir_series_overflow_total";
         let help =
             "Requests counted under the service and method _other, to bound the number of series.";
         self.family(name, Kind::Counter, help);
-        self.sample(name, &[], snapshot.series_overflow);
+        self.sample(name, &[], summary.series_overflow);
 
         let name = "sabir_requests_total";
         self.family(name, Kind::Counter, "Requests that have ended, by how.");
-        for (labels, values) in &snapshot.series {
+        for (labels, values) in &summary.series {
             let [listener, cluster, service, method] = pairs(labels);
             for tally in &values.tallies {
                 let code = ("code", tally.code.as_str());
@@ -132,7 +132,7 @@ impl Exposition {
         let name = "sabir_request_duration_seconds";
         let help = "Time from a request's arrival to the end of its response.";
         self.family(name, Kind::Histogram, help);
-        for (labels, values) in &snapshot.series {
+        for (labels, values) in &summary.series {
             let [listener, cluster, service, method] = pairs(labels);
             for (bound, count) in values.histogram.cumulative() {
                 let bound = format!("{:?}", bound as f64 / 1e6);
@@ -275,7 +275,7 @@ mod tests {
         stats.adjust(ClusterGauge::RqActive, cluster, -1);
         let process = Process::new("1.2.3", 2);
         process.config_accepted();
-        expose(&stats.snapshot(), &process, format)
+        expose(&Summary::of([stats.snapshot()]), &process, format)
     }
 
     #[track_caller]
@@ -288,7 +288,8 @@ mod tests {
         let text = text(Format::Prometheus);
         has(
             &text,
-            "# HELP sabir_requests_total Requests that have ended, by how.\n# TYPE sabir_requests_total counter\n",
+            "# HELP sabir_requests_total Requests that have ended, by how.\n\
+             # TYPE sabir_requests_total counter\n",
         );
         let labels = r#"{listener="in \"1\"",cluster="c\\d",service="s",method="m""#;
         has(
@@ -329,7 +330,8 @@ mod tests {
         );
         has(
             &text,
-            "\nsabir_downstream_cx_destroy_total{listener=\"in \\\"1\\\"\",reason=\"idle_timeout\"} 3\n",
+            "\nsabir_downstream_cx_destroy_total{listener=\"in \\\"1\\\"\",\
+             reason=\"idle_timeout\"} 3\n",
         );
         has(&text, "\nsabir_upstream_rq_active{cluster=\"c\\\\d\"} -1\n");
         assert!(!text.contains("EOF"));

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! worker ── WorkerStats ── Snapshot ─┐ (asked for, over a channel)
-//! worker ── WorkerStats ── Snapshot ─┴─ merge ── prometheus / stats page
+//! worker ── WorkerStats ── Snapshot ─┴─ Summary ── exposition, stats page
 //! worker ── Sink ── chunks ── Writer's thread ── files
 //! ```
 //!
@@ -10,7 +10,6 @@
 
 pub mod access_log;
 mod exposition;
-mod gather;
 mod histogram;
 pub mod log;
 mod metric;
@@ -21,7 +20,6 @@ mod snapshot;
 mod stats;
 
 pub use exposition::{Format, expose};
-pub use gather::gather;
 pub use histogram::{BOUNDS, Histogram};
 pub use metric::{
     ClusterCounter, ClusterGauge, Counter, Gauge, Label, ListenerCounter, ListenerGauge, Metric,
@@ -29,5 +27,5 @@ pub use metric::{
 pub use process::Process;
 pub use scope::{ClusterId, ListenerId, Owner};
 pub use series::SeriesId;
-pub use snapshot::{ScopeValues, SeriesLabels, SeriesValues, Snapshot, Tally};
+pub use snapshot::{ScopeValues, SeriesLabels, SeriesValues, Snapshot, Summary, Tally};
 pub use stats::{DEFAULT_MAX_SERIES, WorkerStats};
