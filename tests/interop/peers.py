@@ -50,7 +50,7 @@ def build():
     if tool:
         skipped.update({kind: f"{tool} is not installed" for kind in JAVA})
     else:
-        _run("maven", ["mvn", "-B", "-q", "compile"], HERE / "dubbo-java")
+        _run("maven", ["mvn", "-B", "-q", f"-Dinterop.work={WORK}", "compile"], HERE / "dubbo-java")
     tool = missing(["go"])
     if tool:
         skipped[GO] = f"{tool} is not installed"
