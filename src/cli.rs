@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{ArgAction, Parser, Subcommand};
-use sabir::proxy::telemetry::log::{self, Style};
 use sabir::proxy::Control;
+use sabir::proxy::telemetry::log::{self, Style};
 use sabir::{Options, Proxy};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -44,7 +44,9 @@ enum Command {
     /// SIGTERM and SIGINT drain: nothing new is accepted, clients are told in their protocol's
     /// words, calls in flight finish within drain_timeout, and the exit status is 0. A second
     /// signal ends at once. SIGHUP loads the file again; SIGUSR1 reopens the access logs.
-    #[command(after_help = "Example:\n  sabir run -c sabir.yaml\n  curl http://127.0.0.1:9901/metrics")]
+    #[command(
+        after_help = "Example:\n  sabir run -c sabir.yaml\n  curl http://127.0.0.1:9901/metrics"
+    )]
     Run {
         /// Configuration file (YAML)
         #[arg(short, long, value_name = "FILE")]
@@ -70,7 +72,11 @@ enum Command {
 /// Runs the command that was asked for.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
-    let style = if cli.log_json { Style::Json } else { Style::Text };
+    let style = if cli.log_json {
+        Style::Json
+    } else {
+        Style::Text
+    };
     if let Err(error) = log::init(cli.verbose, style) {
         eprintln!("sabir: {error}");
         return ExitCode::FAILURE;
@@ -128,9 +134,10 @@ impl Signals {
             }
         }
         tokio::spawn(async {
-            let (Ok(mut terminate), Ok(mut interrupt)) =
-                (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-            else {
+            let (Ok(mut terminate), Ok(mut interrupt)) = (
+                signal(SignalKind::terminate()),
+                signal(SignalKind::interrupt()),
+            ) else {
                 return;
             };
             tokio::select! {
