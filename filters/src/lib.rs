@@ -1,1 +1,9 @@
 //! Protocol-agnostic filters of sabir.
+//!
+//! Each module is a filter: its type in configuration has the module's name, and its `Config` is
+//! what the `config` of configuration holds. [`registry`] has them all.
+
+pub mod metadata;
+mod registry;
+
+pub use registry::registry;
