@@ -66,7 +66,7 @@ fn clusters_that_cannot_be() {
         (
             "- name: a",
             "- name: ''",
-            "f:7:23: listeners[0].route_configuration.routes[0].route.cluster: there is no cluster `a`\nf:9:9: clusters[0].name: required, but absent",
+            "f:7:24: listeners[0].route_configuration.routes[0].route.cluster: there is no cluster `a`\nf:9:9: clusters[0].name: required, but absent",
         ),
         (
             "- name: a",
@@ -139,32 +139,32 @@ fn endpoints_that_cannot_be() {
         (
             one,
             "{}",
-            "f:10:34: clusters[0].load_assignment.endpoints[0].address: required, but absent",
+            "f:10:33: clusters[0].load_assignment.endpoints[0].address: required, but absent",
         ),
         (
             one,
             "{address: '10.0.0.1:0'}",
-            "f:10:44: clusters[0].load_assignment.endpoints[0].address: an endpoint has a port other than 0",
+            "f:10:43: clusters[0].load_assignment.endpoints[0].address: an endpoint has a port other than 0",
         ),
         (
             one,
             "{address: 'db.internal:80'}",
-            "f:10:44: clusters[0].load_assignment.endpoints[0].address: \"db.internal:80\" is not an IP address and port, such as 127.0.0.1:20880 or [::1]:20880; host names are not resolved",
+            "f:10:43: clusters[0].load_assignment.endpoints[0].address: \"db.internal:80\" is not an IP address and port, such as 127.0.0.1:20880 or [::1]:20880; host names are not resolved",
         ),
         (
             one,
             "{address: '10.0.0.1:80', weight: 0}",
-            "f:10:67: clusters[0].load_assignment.endpoints[0].weight: 0 is out of range; it can be from 1 to 65535",
+            "f:10:66: clusters[0].load_assignment.endpoints[0].weight: 0 is out of range; it can be from 1 to 65535",
         ),
         (
             one,
             "{address: '10.0.0.1:80', weight: 65536}",
-            "f:10:67: clusters[0].load_assignment.endpoints[0].weight: 65536 is out of range; it can be from 1 to 65535",
+            "f:10:66: clusters[0].load_assignment.endpoints[0].weight: 65536 is out of range; it can be from 1 to 65535",
         ),
         (
             one,
             "{address: '[::1]:80'}, {address: '[0::1]:80'}",
-            "f:10:67: clusters[0].load_assignment.endpoints[1].address: `[::1]:80` is already taken by clusters[0].load_assignment.endpoints[0]",
+            "f:10:66: clusters[0].load_assignment.endpoints[1].address: `[::1]:80` is already taken by clusters[0].load_assignment.endpoints[0]",
         ),
     ]);
 }

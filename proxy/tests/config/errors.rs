@@ -20,58 +20,58 @@ fn conditions_that_cannot_be() {
             ROUTE,
             &on("{}"),
             &format!(
-                "f:7:47: {path}.metadata.service: one of exact, prefix, suffix, contains, regex, range, present, one_of is required"
+                "f:7:48: {path}.metadata.service: one of exact, prefix, suffix, contains, regex, range, present, one_of is required"
             ),
         ),
         (
             ROUTE,
             &on("{prefix: ''}"),
             &format!(
-                "f:7:65: {path}.metadata.service.prefix: an empty prefix matches every value; use present instead"
+                "f:7:66: {path}.metadata.service.prefix: an empty prefix matches every value; use present instead"
             ),
         ),
         (
             ROUTE,
             &on("{regex: 'a('}"),
             &format!(
-                "f:7:64: {path}.metadata.service.regex: invalid regular expression: unclosed group"
+                "f:7:65: {path}.metadata.service.regex: invalid regular expression: unclosed group"
             ),
         ),
         (
             ROUTE,
             &on("{regex: '(\\w{1000}){1000}'}"),
             &format!(
-                "f:7:64: {path}.metadata.service.regex: invalid regular expression: Compiled regex exceeds size limit of 1048576 bytes."
+                "f:7:65: {path}.metadata.service.regex: invalid regular expression: Compiled regex exceeds size limit of 1048576 bytes."
             ),
         ),
         (
             ROUTE,
             &on("{range: {start: 5, end: 5}}"),
             &format!(
-                "f:7:57: {path}.metadata.service.range: the range from 5 up to, but not including, 5 is empty"
+                "f:7:58: {path}.metadata.service.range: the range from 5 up to, but not including, 5 is empty"
             ),
         ),
         (
             ROUTE,
             &on("{one_of: {}}"),
-            &format!("f:7:57: {path}.metadata.service.one_of: one_of needs at least one value"),
+            &format!("f:7:58: {path}.metadata.service.one_of: one_of needs at least one value"),
         ),
         (
             ROUTE,
             &on("{range: {end: 5}, ignore_case: true}"),
             &format!(
-                "f:7:87: {path}.metadata.service.ignore_case: ignore_case has no meaning with range"
+                "f:7:88: {path}.metadata.service.ignore_case: ignore_case has no meaning with range"
             ),
         ),
         (
             ROUTE,
             &on("{present: true, invert: true}"),
-            &format!("f:7:80: {path}.metadata.service.invert: invert has no meaning with present"),
+            &format!("f:7:81: {path}.metadata.service.invert: invert has no meaning with present"),
         ),
         (
             ROUTE,
             &format!("{{{ROUTE}, match: {{metadata: {{'': {{present: true}}}}}}}}"),
-            &format!("f:7:47: {path}.metadata[\"\"]: required, but absent"),
+            &format!("f:7:48: {path}.metadata[\"\"]: required, but absent"),
         ),
     ]);
 }
@@ -119,11 +119,11 @@ f:4:43: clusters[0].load_assignment.endpoints[0].address: \"x\" is not an IP add
 f:4:79: clusters[0].load_assignment.endpoints[1].weight: 0 is out of range; it can be from 1 to 65535
 f:6:3: listeners[0].name: required, but absent
 f:12:33: listeners[0].route_configuration.routes[0].match.any_of[0].metadata.a.regex: invalid regular expression: unclosed character class
-f:12:65: listeners[0].route_configuration.routes[0].match.any_of[0].metadata.c.suffix: an empty suffix matches every value; use present instead
-f:13:27: listeners[0].route_configuration.routes[0].match.any_of[1].not.metadata.d: one of exact, prefix, suffix, contains, regex, range, present, one_of is required
-f:14:34: listeners[0].route_configuration.routes[0].route.weighted_clusters.clusters: the weights add up to zero
+f:12:66: listeners[0].route_configuration.routes[0].match.any_of[0].metadata.c.suffix: an empty suffix matches every value; use present instead
+f:13:28: listeners[0].route_configuration.routes[0].match.any_of[1].not.metadata.d: one of exact, prefix, suffix, contains, regex, range, present, one_of is required
+f:14:35: listeners[0].route_configuration.routes[0].route.weighted_clusters.clusters: the weights add up to zero
 f:14:53: listeners[0].route_configuration.routes[0].route.weighted_clusters.clusters[0].name: there is no cluster `b`; did you mean `a`?
-f:15:32: listeners[0].route_configuration.routes[0].request_mutation.set.method: `toy` cannot change `method` on requests: of the well-known names, it can change service, version
+f:15:40: listeners[0].route_configuration.routes[0].request_mutation.set.method: `toy` cannot change `method` on requests: of the well-known names, it can change service, version
 f:16:24: listeners[0].route_configuration.routes[0].filters[0].type: there is no filter type `f`; there are: example, metadata
 f:17:10: workers: 5000 is out of range; it can be from 0 to 1024"
     );

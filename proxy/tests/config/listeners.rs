@@ -222,7 +222,7 @@ fn filters_that_cannot_be() {
         (
             "protocol: toy",
             &chain("[{type: example, name: a}, {type: example, name: a}]"),
-            "f:5:62: listeners[0].filters[1].name: `a` is already taken by listeners[0].filters[0]",
+            "f:5:61: listeners[0].filters[1].name: `a` is already taken by listeners[0].filters[0]",
         ),
         (
             "protocol: toy",
@@ -237,7 +237,7 @@ fn filters_that_cannot_be() {
         (
             "protocol: toy",
             &chain("[{type: example, match: {metadata: {a: {}}}}]"),
-            "f:5:39: listeners[0].filters[0].match.metadata.a: one of exact, prefix, suffix, contains, regex, range, present, one_of is required",
+            "f:5:48: listeners[0].filters[0].match.metadata.a: one of exact, prefix, suffix, contains, regex, range, present, one_of is required",
         ),
         (
             "protocol: toy",

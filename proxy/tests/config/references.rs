@@ -29,7 +29,7 @@ clusters:
 f:3:23: listeners[1].address: `127.0.0.1:1` is already taken by listeners[0]
 f:5:61: route_configurations[0].routes[1].name: `x` is already taken by route_configurations[0].routes[0]
 f:6:10: route_configurations[1].name: `r` is already taken by route_configurations[0]
-f:6:38: route_configurations[1].routes[0].route.cluster: there is no cluster `b`; did you mean `a`?
+f:6:40: route_configurations[1].routes[0].route.cluster: there is no cluster `b`; did you mean `a`?
 f:7:3: route_configurations[2].name: required, but absent
 f:10:10: clusters[1].name: `a` is already taken by clusters[0]"
     );

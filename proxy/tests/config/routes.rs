@@ -175,12 +175,12 @@ fn routes_that_cannot_be() {
         (
             ROUTE,
             "route: {cluster: ''}",
-            "f:7:23: listeners[0].route_configuration.routes[0].route.cluster: required, but absent",
+            "f:7:24: listeners[0].route_configuration.routes[0].route.cluster: required, but absent",
         ),
         (
             ROUTE,
             "route: {cluster: A}",
-            "f:7:23: listeners[0].route_configuration.routes[0].route.cluster: there is no cluster `A`; did you mean `a`?",
+            "f:7:24: listeners[0].route_configuration.routes[0].route.cluster: there is no cluster `A`; did you mean `a`?",
         ),
         (
             ROUTE,
@@ -190,17 +190,17 @@ fn routes_that_cannot_be() {
         (
             ROUTE,
             "direct_response: {status: ok}",
-            "f:7:32: listeners[0].route_configuration.routes[0].direct_response.status: `ok` cannot be: sabir has no answer of its own to give to a call that succeeded",
+            "f:7:33: listeners[0].route_configuration.routes[0].direct_response.status: `ok` cannot be: sabir has no answer of its own to give to a call that succeeded",
         ),
         (
             ROUTE,
             "direct_response: {status: deny}",
-            "f:7:32: listeners[0].route_configuration.routes[0].direct_response.status: there is no status `deny`; there are: business_error, bad_request, not_found, unimplemented, unavailable, timed_out, overloaded, rate_limited, denied, cancelled, bad_response, internal",
+            "f:7:33: listeners[0].route_configuration.routes[0].direct_response.status: there is no status `deny`; there are: business_error, bad_request, not_found, unimplemented, unavailable, timed_out, overloaded, rate_limited, denied, cancelled, bad_response, internal",
         ),
         (
             ROUTE,
             "direct_response: {status: timedout}",
-            "f:7:32: listeners[0].route_configuration.routes[0].direct_response.status: there is no status `timedout`; did you mean `timed_out`?",
+            "f:7:33: listeners[0].route_configuration.routes[0].direct_response.status: there is no status `timedout`; did you mean `timed_out`?",
         ),
         (
             ROUTE,
@@ -215,7 +215,7 @@ fn routes_that_cannot_be() {
     check(&[(
         ROUTE,
         &long,
-        "f:7:49: listeners[0].route_configuration.routes[0].direct_response.message: 4097 bytes, more than 4096",
+        "f:7:50: listeners[0].route_configuration.routes[0].direct_response.message: 4097 bytes, more than 4096",
     )]);
 }
 
@@ -227,31 +227,31 @@ fn splits_that_cannot_be() {
         (
             ROUTE,
             "route: {weighted_clusters: {}}",
-            &format!("f:7:14: {path}.clusters: at least one is required"),
+            &format!("f:7:15: {path}.clusters: at least one is required"),
         ),
         (
             ROUTE,
             &split("[{name: a, weight: 0}]"),
-            &format!("f:7:34: {path}.clusters: the weights add up to zero"),
+            &format!("f:7:35: {path}.clusters: the weights add up to zero"),
         ),
         (
             ROUTE,
             &split("[{name: a, weight: 4294967295}, {name: a, weight: 1}]"),
             &format!(
-                "f:7:34: {path}.clusters: the weights add up to 4294967296, more than 4294967295"
+                "f:7:35: {path}.clusters: the weights add up to 4294967296, more than 4294967295"
             ),
         ),
         (
             ROUTE,
             &split("[{name: a}, {weight: 1}, {name: aa, weight: 1}]"),
             &format!(
-                "f:7:45: {path}.clusters[0].weight: required, but absent\nf:7:56: {path}.clusters[1].name: required, but absent\nf:7:76: {path}.clusters[2].name: there is no cluster `aa`; did you mean `a`?"
+                "f:7:46: {path}.clusters[0].weight: required, but absent\nf:7:57: {path}.clusters[1].name: required, but absent\nf:7:77: {path}.clusters[2].name: there is no cluster `aa`; did you mean `a`?"
             ),
         ),
         (
             ROUTE,
             "route: {weighted_clusters: {clusters: [{name: a, weight: 1}], hash_key: ['']}}",
-            &format!("f:7:78: {path}.hash_key[0]: required, but absent"),
+            &format!("f:7:80: {path}.hash_key[0]: required, but absent"),
         ),
     ]);
 }
@@ -267,41 +267,41 @@ fn changes_that_the_protocol_cannot_make() {
             ROUTE,
             &request("set: {method: x}"),
             &format!(
-                "f:7:60: {path}.request_mutation.set.method: `toy` cannot change `method` on requests: of the well-known names, it can change service, version"
+                "f:7:62: {path}.request_mutation.set.method: `toy` cannot change `method` on requests: of the well-known names, it can change service, version"
             ),
         ),
         (
             ROUTE,
             &request("add: {Protocol: x}"),
             &format!(
-                "f:7:62: {path}.request_mutation.add.Protocol: `toy` cannot change `protocol` on requests: it is the name of the codec itself"
+                "f:7:64: {path}.request_mutation.add.Protocol: `toy` cannot change `protocol` on requests: it is the name of the codec itself"
             ),
         ),
         (
             ROUTE,
             &request("remove: [a, group]"),
             &format!(
-                "f:7:59: {path}.request_mutation.remove[1]: `toy` cannot change `group` on requests: of the well-known names, it can change service, version"
+                "f:7:60: {path}.request_mutation.remove[1]: `toy` cannot change `group` on requests: of the well-known names, it can change service, version"
             ),
         ),
         (
             ROUTE,
             &response("add_if_absent: {service: x}"),
             &format!(
-                "f:7:72: {path}.response_mutation.add_if_absent.service: `toy` cannot change `service` on responses: these have no service, method and the like"
+                "f:7:74: {path}.response_mutation.add_if_absent.service: `toy` cannot change `service` on responses: these have no service, method and the like"
             ),
         ),
         (
             ROUTE,
             &request("set: {x: '1', X: '2'}"),
             &format!(
-                "f:7:63: {path}.request_mutation.set.x: `x` is already taken by {path}.request_mutation.set.X"
+                "f:7:57: {path}.request_mutation.set.x: `x` is already taken by {path}.request_mutation.set.X"
             ),
         ),
         (
             ROUTE,
             &request("remove: ['']"),
-            &format!("f:7:56: {path}.request_mutation.remove[0]: required, but absent"),
+            &format!("f:7:57: {path}.request_mutation.remove[0]: required, but absent"),
         ),
     ]);
     let plain = BASE

@@ -131,8 +131,11 @@ pub(crate) fn with(from: &str, to: &str) -> String {
 
 /// Checks what is said of [`BASE`] with each change: what is replaced, by what, and the errors.
 pub(crate) fn check(cases: &[(&str, &str, &str)]) {
-    for (from, to, expected) in cases {
+    let wrong = cases.iter().filter_map(|(from, to, expected)| {
         let found = errors(&with(from, to));
-        assert_eq!(found, *expected, "with {to}");
-    }
+        let told = format!("with {to}\nexpected {expected}\nfound    {found}\n");
+        (found != *expected).then_some(told)
+    });
+    let wrong: Vec<_> = wrong.collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
