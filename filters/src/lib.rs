@@ -1,6 +1,9 @@
 //! Protocol-agnostic filters of sabir.
+//!
+//! Each module is a filter: its type in configuration has the module's name, and its `Config` is
+//! what the `config` of configuration holds. [`registry`] has them all.
 
-/// The built-in types of filters.
-pub fn registry() -> sabir_core::filter::Registry {
-    sabir_core::filter::Registry::default()
-}
+pub mod metadata;
+mod registry;
+
+pub use registry::registry;

@@ -104,7 +104,9 @@ impl Problems {
         name: &str,
         known: impl Iterator<Item = &'a str> + Clone,
     ) {
-        let suggestion = yaml::nearest(name, known.clone().filter(|known| !known.is_empty()));
+        // What has no name has a problem of its own.
+        let known = known.filter(|known| !known.is_empty());
+        let suggestion = yaml::nearest(name, known.clone());
         let few = known.clone().nth(LISTED).is_none();
         let known = known.filter(|_| few).map(str::to_owned).collect();
         let name = name.to_owned();

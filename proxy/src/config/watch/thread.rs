@@ -68,7 +68,10 @@ impl Thread {
     }
 
     fn run(mut self) {
-        // The file may have changed since it was loaded.
+        // The file may have changed since it was loaded, or be about to.
+        if !self.settle() {
+            return;
+        }
         self.read();
         while let Ok(signal) = self.signals.recv() {
             match signal {
@@ -80,8 +83,7 @@ impl Thread {
                     }
                     if let Err(error) = self.follow() {
                         let path = self.path.display();
-                        tracing::error!(%path, %error, "configuration file is not watched any more");
-                        return;
+                        tracing::error!(%path, %error, "changes of the configuration file may be missed");
                     }
                     self.read();
                 }
@@ -116,21 +118,25 @@ impl Thread {
     fn follow(&mut self) -> notify::Result<()> {
         for _ in 0..ATTEMPTS {
             let way = Way::of(&self.path);
-            for gone in self.way.directories.difference(&way.directories) {
-                // That of a directory that does not exist any more has ended by itself.
-                let _ = self.watcher.unwatch(gone);
+            for gone in &self.way.directories {
+                if !way.directories.contains(gone) {
+                    // That of a directory that does not exist any more has ended by itself.
+                    let _ = self.watcher.unwatch(gone);
+                }
             }
-            let last = way.directories.last().cloned();
             for directory in &way.directories {
-                let watched = self.watcher.watch(directory, RecursiveMode::NonRecursive);
-                match watched {
+                match self.watcher.watch(directory, RecursiveMode::NonRecursive) {
+                    // It may have gone after it was found: the next attempt sees that.
+                    Err(error)
+                        if way.directories.last() == Some(directory) && directory.exists() =>
+                    {
+                        return Err(error);
+                    }
                     // One may pass through directories that one may not list.
-                    Err(error) if Some(directory) != last.as_ref() => {
+                    Err(error) => {
                         tracing::debug!(directory = %directory.display(), %error, "not watched");
                     }
-                    // It may have gone after it was found: the next attempt sees that.
-                    Err(error) if directory.exists() => return Err(error),
-                    Ok(()) | Err(_) => {}
+                    Ok(()) => {}
                 }
             }
             self.way = way;
@@ -143,6 +149,10 @@ impl Thread {
 
     fn read(&mut self) {
         let read = fs::metadata(&self.path).and_then(|found| {
+            // A pipe or a device gives its content once, or without end.
+            if !found.is_file() {
+                return Err(io::Error::other("not a regular file"));
+            }
             if found.len() > yaml::MAX_BYTES as u64 {
                 return Err(io::ErrorKind::FileTooLarge.into());
             }

@@ -8,8 +8,9 @@ use std::path::{Component, Path, PathBuf};
 /// What a path passes through, as far as it exists.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(super) struct Way {
-    /// Directories, of which a change can lead the path elsewhere.
-    pub(super) directories: BTreeSet<PathBuf>,
+    /// Directories, of which a change can lead the path elsewhere, each once; the last one is
+    /// where the file is, or where the way ends without one.
+    pub(super) directories: Vec<PathBuf>,
     /// Entries of those directories that the path passes through, also one that is missing.
     pub(super) entries: BTreeSet<PathBuf>,
 }
@@ -31,7 +32,8 @@ impl Way {
                 continue;
             };
             let entry = at.join(name);
-            way.directories.insert(at.clone());
+            way.directories.retain(|known| *known != at);
+            way.directories.push(at.clone());
             way.entries.insert(entry.clone());
             if let Ok(target) = fs::read_link(&entry) {
                 links += 1;
@@ -50,7 +52,7 @@ impl Way {
 
     /// Whether what happened at `path` concerns the way.
     pub(super) fn passes(&self, path: &Path) -> bool {
-        self.entries.contains(path) || self.directories.contains(path)
+        self.entries.contains(path) || self.directories.iter().any(|known| known == path)
     }
 }
 

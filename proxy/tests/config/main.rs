@@ -1,0 +1,10 @@
+//! From the text of a configuration to what the data path uses.
+
+mod clusters;
+mod errors;
+mod examples;
+mod generations;
+mod listeners;
+mod references;
+mod routes;
+mod toy;
