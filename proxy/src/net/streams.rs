@@ -73,10 +73,6 @@ impl<T> Streams<T> {
         self.len
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.len == 0
-    }
-
     /// Takes everything out, with its name.
     pub(crate) fn drain(&mut self) -> Vec<(StreamId, T)> {
         let names: Vec<_> = (0..self.places.len() as u32)
@@ -120,16 +116,15 @@ mod tests {
             assert_eq!(streams.remove(a), Some('a'));
             let c = streams.insert('c').unwrap();
             assert_ne!(a, c, "the place is the same, the name is not");
-            assert_eq!((streams.get(a), streams.remove(a)), (None, None));
-            assert_eq!(
-                (streams.get(b), streams.get_mut(c)),
-                (Some(&'b'), Some(&mut 'c'))
-            );
+            assert_eq!(streams.get(a), None);
+            assert_eq!(streams.remove(a), None);
+            assert_eq!(streams.get(b), Some(&'b'));
+            assert_eq!(streams.get_mut(c), Some(&mut 'c'));
             assert_eq!(streams.get(StreamId(max)), None);
             let mut rest = streams.drain();
             rest.sort();
             assert_eq!(rest.len(), 2);
-            assert!(streams.is_empty() && streams.get(b).is_none());
+            assert!(streams.len() == 0 && streams.get(b).is_none());
         }
     }
 
