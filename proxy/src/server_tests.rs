@@ -28,7 +28,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::config::resolved::{Cluster, PoolMode, Route, Startup};
+use crate::config::resolved::{Bounds, Cluster, PoolMode, Route, Startup};
 use crate::telemetry::access_log::{Totals, Writer};
 
 struct Toy;
@@ -254,15 +254,17 @@ impl Setup {
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             protocol: protocol.clone(),
             protocol_options: serde_json::Value::Null,
-            limits: Limits::default(),
+            bounds: Bounds {
+                limits: Limits::default(),
+                idle_timeout: None,
+                first_message_timeout: None,
+                max_connections: 100,
+                max_streams: self.max_streams,
+                buffer_limit: 1 << 20,
+            },
             filters: Chain::new(self.filters, 0),
             routes,
-            idle_timeout: None,
-            first_message_timeout: None,
-            max_connections: 100,
             connections: Arc::new(AtomicU32::new(0)),
-            max_streams: self.max_streams,
-            buffer_limit: 1 << 20,
             access_log: Vec::new(),
             accept: Accept::ReusePort,
         };

@@ -52,7 +52,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
-        let elapsed = exchange.cx.now.saturating_duration_since(exchange.cx.started);
+        let elapsed = exchange
+            .cx
+            .now
+            .saturating_duration_since(exchange.cx.started);
         self.book(&mut exchange, outcome, elapsed);
         if exchange.log.is_some() {
             self.log(&exchange, outcome, elapsed);

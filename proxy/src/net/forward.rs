@@ -120,10 +120,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return self.no_route(key, &head);
         };
         exchange.routed.route = Some(position);
-        // Only attachments tell a malformed body, and only if the route looked at them.
-        if head.fault().is_some() {
-            return self.no_route(key, &head);
-        }
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -205,6 +201,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Does what the route says.
     fn act(&mut self, key: DefaultKey, mut head: Head) {
+        // A malformed body is found out only if a filter or the route looked into it.
+        if head.fault().is_some() {
+            return self.no_route(key, &head);
+        }
         let exchange = &mut self.exchanges[key];
         let config = exchange.routed.config.clone();
         let Some(route) = exchange

@@ -115,7 +115,7 @@ impl ListenerState {
         worker.add(self.stats_id, ListenerCounter::CxTotal);
         let table = self.current();
         let open = &table.listener.connections;
-        if open.fetch_add(1, Ordering::Relaxed) >= table.listener.max_connections {
+        if open.fetch_add(1, Ordering::Relaxed) >= table.listener.bounds.max_connections {
             open.fetch_sub(1, Ordering::Relaxed);
             return worker.add(self.stats_id, ListenerCounter::CxOverflow);
         }
@@ -141,7 +141,7 @@ impl ListenerState {
         let now = Instant::now();
         let conn = listener
             .protocol
-            .connection(Role::Server, &listener.limits, now);
+            .connection(Role::Server, &listener.bounds.limits, now);
         let inbox = Rc::new(Inbox::default());
         let slot = self.sessions.borrow_mut().insert(inbox.clone());
         if let Some(until) = *self.draining.borrow() {

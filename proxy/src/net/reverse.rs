@@ -26,7 +26,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if head.kind == Kind::OneWay {
             return self.send_down(stream, head);
         }
-        if self.reverse.len() >= self.listener.current().listener.max_streams {
+        if self.reverse.len() >= self.listener.current().listener.bounds.max_streams {
             let outcome = Outcome::new(Party::Caller, Executed::No, Code::Overloaded);
             let reply = Reply::new(
                 outcome,

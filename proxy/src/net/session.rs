@@ -205,8 +205,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let config = &self.listener.current().listener;
         !self.life.closing
             && self.held_back == 0
-            && self.exchanges.len() < config.max_streams
-            && self.link.backlog() < config.buffer_limit
+            && self.exchanges.len() < config.bounds.max_streams
+            && self.link.backlog() < config.bounds.buffer_limit
             && self.link.conn().wants_read()
     }
 
@@ -243,11 +243,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.begin(Instant::now());
         self.expire();
         self.link.handle_timeout()?;
+        self.give_memory_back();
         if let Some(ended) = self.is_overdue() {
             return Poll::Ready(Ok(ended));
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// A connection that is idle when a timer rings holds as little as it can.
+    fn give_memory_back(&mut self) {
+        if self.exchanges.is_empty() {
+            self.link.shrink();
+            self.letters.shrink_to_fit();
+            self.streams.shrink_to_fit();
+        }
     }
 
     fn note_stall(&mut self) {
@@ -275,8 +285,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn limits(&self) -> impl Iterator<Item = (Instant, Ended)> {
         let config = &self.listener.current().listener;
         let life = &self.life;
-        let first = config.first_message_timeout.filter(|_| !life.heard_valid);
-        let idle = config.idle_timeout.filter(|_| self.exchanges.is_empty());
+        let first = config
+            .bounds
+            .first_message_timeout
+            .filter(|_| !life.heard_valid);
+        let idle = config
+            .bounds
+            .idle_timeout
+            .filter(|_| self.exchanges.is_empty());
         let drained = life.draining.map(|d| {
             let quiet = life.last_used.max(d.since) + QUIET;
             match self.exchanges.is_empty() {
