@@ -162,7 +162,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx)?;
-            if self.wants_read() {
+            let reads = self.wants_read();
+            if reads {
                 match self.link.poll_read(cx, &self.worker) {
                     Poll::Ready(Ok(Read::Some)) => {
                         self.life.last_used = self.link.now();
@@ -177,9 +178,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 }
             }
             self.take_events();
-            let before = self.link.backlog();
             let flushed = self.link.poll_flush(cx)?;
-            progress |= before > 0 && self.link.backlog() < before && self.has_more();
+            // What was held back while the client did not read goes on.
+            if !reads && self.wants_read() {
+                progress = true;
+                self.read_on()?;
+            }
             if let Some(ended) = self.is_over(flushed.is_ready()) {
                 return Poll::Ready(Ok(ended));
             }
@@ -210,9 +214,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             && self.link.conn().wants_read()
     }
 
-    /// Whether the connection left input unread that it may read now.
-    fn has_more(&self) -> bool {
-        self.wants_read() && self.link.has_unread()
+    /// Lets the connection look at what it left unread, if it may read now.
+    fn read_on(&mut self) -> Result<(), LinkError> {
+        if self.link.has_unread() && self.wants_read() {
+            self.link.recv()?;
+        }
+        Ok(())
     }
 
     fn on_eof(&mut self) {
@@ -319,9 +326,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         while let Some(letter) = self.letters.pop_front() {
             self.on_letter(letter);
         }
-        if self.link.has_unread() && self.wants_read() {
-            self.link.recv()?;
-        }
+        self.read_on()?;
         Ok(true)
     }
 
