@@ -11,6 +11,7 @@ use crate::toy::{check, errors, with};
 const ROUTE: &str = "route: {cluster: a}";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn conditions_that_cannot_be() {
     let path = "listeners[0].route_configuration.routes[0].match";
     let on =

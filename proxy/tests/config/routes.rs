@@ -308,7 +308,7 @@ fn changes_that_the_protocol_cannot_make() {
         .replace("toy", "plain")
         .replace(ROUTE, &response("set: {x: '1'}"));
     let expected = format!(
-        "f:7:56: {path}.response_mutation.set.x: `plain` cannot change `x` on responses: these carry no metadata of this kind"
+        "f:7:58: {path}.response_mutation.set.x: `plain` cannot change `x` on responses: these carry no metadata of this kind"
     );
     assert_eq!(crate::toy::errors(&plain), expected);
 }
