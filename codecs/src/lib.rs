@@ -1,3 +1,4 @@
 //! Protocol codecs of sabir: Dubbo and others.
 
 pub mod dubbo;
+pub mod registry;

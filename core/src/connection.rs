@@ -63,13 +63,9 @@ pub trait Connection: Send {
     /// Answers the request on `stream` ourselves, in words its caller understands.
     fn reply(&mut self, stream: StreamId, echo: Echo, reply: &Reply, turn: &mut Turn<'_>);
 
-    /// Opens `stream` towards a server; `false` when the peer allows no more right now.
+    /// Opens `stream` towards a server; `false` when the peer allows no more right now. Names are at
+    /// most the protocol's [`max_stream`](crate::protocol::Protocol::max_stream).
     fn open(&mut self, stream: StreamId) -> bool;
-
-    /// Largest name [`open`](Self::open) takes, for protocols with ids of fewer than 64 bits.
-    fn max_stream(&self) -> StreamId {
-        StreamId(u64::MAX)
-    }
 
     /// Body bytes `stream` may send now. Message protocols have no windows.
     fn capacity(&self, _stream: StreamId) -> usize {

@@ -5,7 +5,7 @@ use std::cell::OnceCell;
 use bytes::Bytes;
 
 use crate::metadata::{Fields, Malformed, Metadata, Span, Text};
-use crate::name::{Field, Known, Name};
+use crate::name::{self, Field, Name};
 use crate::outcome::Outcome;
 
 /// Octets that a codec wants back to write the response to a request, whoever makes it.
@@ -36,11 +36,33 @@ pub struct Head {
     protocol: &'static str,
     wire: Bytes,
     parse: Parse,
-    fields: Fields,
-    rewritten: u8,
+    known: Known,
     fault: Option<Malformed>,
-    owned: Vec<u8>,
     metadata: OnceCell<Box<Metadata>>,
+}
+
+/// Values of the well-known fields, as found or as rewritten.
+#[derive(Clone, Debug, Default)]
+struct Known {
+    fields: Fields,
+    /// A bit for each field that was rewritten.
+    rewritten: u8,
+    /// Values that are not on the wire.
+    owned: Vec<u8>,
+}
+
+impl Known {
+    fn own(&mut self, field: Field, value: &[u8]) {
+        self.fields.0[field as usize] = Text::own(&mut self.owned, value);
+    }
+
+    fn rewrite(&mut self, field: Field, value: Option<&[u8]>) {
+        self.rewritten |= 1 << field as u8;
+        match value {
+            Some(value) => self.own(field, value),
+            None => self.fields.0[field as usize] = Text::ABSENT,
+        }
+    }
 }
 
 /// What the peer wants done with a message.
@@ -74,22 +96,20 @@ impl Head {
             protocol,
             wire,
             parse,
-            fields: Fields::default(),
-            rewritten: 0,
+            known: Known::default(),
             fault: None,
-            owned: Vec::new(),
             metadata: OnceCell::new(),
         }
     }
 
     /// Gives `field` the value that stands at `span` on the wire.
     pub fn set_field_span(&mut self, field: Field, span: Span) {
-        self.fields.0[field as usize] = Text::wire(span);
+        self.known.fields.0[field as usize] = Text::wire(span);
     }
 
     /// Gives `field` a value that was decoded from the wire, where it is not contiguous.
     pub fn set_field_decoded(&mut self, field: Field, value: &[u8]) {
-        self.fields.0[field as usize] = Text::own(&mut self.owned, value);
+        self.known.own(field, value);
     }
 
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
@@ -101,10 +121,7 @@ impl Head {
     /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
     pub fn set(&mut self, name: &Name, value: &[u8]) {
         match name.field() {
-            Some(field) => {
-                self.fields.0[field as usize] = Text::own(&mut self.owned, value);
-                self.rewritten |= 1 << field as u8;
-            }
+            Some(field) => self.known.rewrite(field, Some(value)),
             None if name.is_protocol() => {}
             None => self.metadata_mut().set(name, value),
         }
@@ -121,10 +138,7 @@ impl Head {
     /// Drops every value of `name`. The protocol's name stays as it is.
     pub fn remove(&mut self, name: &Name) {
         match name.field() {
-            Some(field) if self.field(field).is_some() => {
-                self.fields.0[field as usize] = Text::ABSENT;
-                self.rewritten |= 1 << field as u8;
-            }
+            Some(field) if self.field(field).is_some() => self.known.rewrite(field, None),
             Some(_) => {}
             None if name.is_protocol() => {}
             None => {
@@ -156,7 +170,7 @@ impl Head {
     /// Value of a well-known field. Parses the metadata if the field was not found at decode.
     pub fn field(&self, field: Field) -> Option<&[u8]> {
         let at = field as usize;
-        if let Some(value) = self.fields.0[at].of(&self.wire, &self.owned) {
+        if let Some(value) = self.known.fields.0[at].of(&self.wire, &self.known.owned) {
             return Some(value);
         }
         let removed = self.is_rewritten(field);
@@ -171,16 +185,16 @@ impl Head {
     /// First value of `name`.
     pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
         match name.known() {
-            Known::Protocol => Some(self.protocol.as_bytes()),
-            Known::Field(i) => self.field(Field::ALL[i as usize]),
-            Known::Pair => self.metadata().all(name).next(),
+            name::Known::Protocol => Some(self.protocol.as_bytes()),
+            name::Known::Field(i) => self.field(Field::ALL[i as usize]),
+            name::Known::Pair => self.metadata().all(name).next(),
         }
     }
 
     /// Runs `test` on each value of `name` until one passes; says whether one did.
     pub fn any(&self, name: &Name, mut test: impl FnMut(&[u8]) -> bool) -> bool {
         match name.known() {
-            Known::Pair => self.metadata().all(name).any(test),
+            name::Known::Pair => self.metadata().all(name).any(test),
             _ => self.get(name).is_some_and(&mut test),
         }
     }
@@ -196,12 +210,12 @@ impl Head {
 
     /// Whether `field` was set or removed since the message was decoded.
     pub fn is_rewritten(&self, field: Field) -> bool {
-        self.rewritten & 1 << field as u8 != 0
+        self.known.rewritten & 1 << field as u8 != 0
     }
 
     /// Whether pairs or fields differ from those on the wire.
     pub fn is_modified(&self) -> bool {
-        self.rewritten != 0 || self.metadata.get().is_some_and(|m| m.is_modified())
+        self.known.rewritten != 0 || self.metadata.get().is_some_and(|m| m.is_modified())
     }
 
     /// What is wrong with the content, as far as anybody looked.

@@ -15,7 +15,7 @@ pub mod connection;
 pub mod filter;
 pub mod frame;
 pub mod head;
-#[cfg(feature = "kit")]
+#[cfg(any(test, feature = "kit"))]
 pub mod kit;
 pub mod message;
 pub mod metadata;

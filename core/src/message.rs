@@ -24,7 +24,7 @@ pub trait MessageCodec: Send + Sync + 'static {
     /// How a response finds its request.
     const CORRELATION: Correlation = Correlation::ById;
 
-    /// Largest request id the wire has room for.
+    /// Largest request id the wire has room for; one less than a power of two, at least 2^24 - 1.
     const MAX_ID: u64 = u64::MAX;
 
     /// What messages can carry.
@@ -94,6 +94,10 @@ impl<C: MessageCodec> Protocol for MessageProtocol<C> {
 
     fn capabilities(&self) -> Capabilities {
         C::CAPABILITIES
+    }
+
+    fn max_stream(&self) -> StreamId {
+        StreamId(C::MAX_ID)
     }
 
     fn connection(&self, _role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection> {
@@ -238,10 +242,6 @@ impl<C: MessageCodec> Connection for MessageConnection<C> {
 
     fn open(&mut self, _stream: StreamId) -> bool {
         self.turn == Exchange::Idle
-    }
-
-    fn max_stream(&self) -> StreamId {
-        StreamId(C::MAX_ID)
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -183,6 +183,11 @@ impl Metadata {
         self.fields.0[field as usize] = Text::wire(span);
     }
 
+    /// Gives `field` a value that had to be decoded.
+    pub fn set_field_decoded(&mut self, field: Field, value: &[u8]) {
+        self.fields.0[field as usize] = Text::own(&mut self.owned, value);
+    }
+
     /// Where the pairs lie, as the codec said; `None` if it found no place for them.
     pub fn block(&self) -> Option<Span> {
         self.block

@@ -31,7 +31,7 @@ impl Mutation {
         self.remove.iter().chain(pairs)
     }
 
-    /// Changes `head`.
+    /// Changes `head`: removes, sets, adds where absent, adds, in this order.
     pub fn apply(&self, head: &mut Head) {
         for name in &self.remove {
             head.remove(name);
@@ -39,13 +39,13 @@ impl Mutation {
         for (name, value) in &self.set {
             head.set(name, value);
         }
-        for (name, value) in &self.add {
-            head.add(name, value);
-        }
         for (name, value) in &self.add_if_absent {
             if head.get(name).is_none() {
                 head.add(name, value);
             }
+        }
+        for (name, value) in &self.add {
+            head.add(name, value);
         }
     }
 }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use crate::connection::Connection;
+use crate::frame::StreamId;
 use crate::name::Name;
 
 /// A protocol with its options: makes the two kinds of connections.
@@ -17,6 +18,12 @@ pub trait Protocol: Send + Sync {
 
     /// What the protocol can carry, so that configuration asking for more is refused when loaded.
     fn capabilities(&self) -> Capabilities;
+
+    /// Largest name of a stream that a driver may [open](Connection::open), for protocols with ids of
+    /// fewer than 64 bits; one less than a power of two.
+    fn max_stream(&self) -> StreamId {
+        StreamId(u64::MAX)
+    }
 
     /// A new connection that plays `role`, opened at `now`.
     fn connection(&self, role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection>;

@@ -90,5 +90,5 @@ impl Pump {
 }
 
 #[cfg(test)]
-#[path = "windowed.rs"]
-mod windowed;
+#[path = "pump_tests.rs"]
+mod tests;

@@ -1,5 +1,7 @@
 //! Looking up a route among many, by the index and in order.
 
+#![expect(clippy::unwrap_used, reason = "a benchmark may panic")]
+
 #[path = "../tests/router/toy.rs"]
 mod toy;
 
@@ -75,10 +77,16 @@ fn routes(criterion: &mut Criterion) {
     for size in [1_000, 10_000, 100_000] {
         let table = table(size);
         let heads = heads(size);
+        let parsed = toy::parsed();
         let found = heads.iter().filter(|head| table.find(head).is_some());
         assert!(
             found.count() * 10 > heads.len() * 9,
             "most requests have a route"
+        );
+        let parsed = (toy::parsed() - parsed) as usize;
+        assert!(
+            parsed * 2 < heads.len(),
+            "attachments are parsed where routes need them"
         );
         let mut next = heads.iter().cycle();
         group.bench_with_input(BenchmarkId::new("index", size), &(), |bencher, ()| {

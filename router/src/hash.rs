@@ -57,3 +57,40 @@ pub(crate) fn folded(text: &[u8]) -> u64 {
     last[..rest.len()].copy_from_slice(rest);
     step(hash, u64::from_le_bytes(last))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Changing these values would send every sticky caller elsewhere.
+    #[test]
+    fn stable_hash_is_stable() {
+        assert_eq!(StableHash::new().finish(), 0xefd0_1f60_ba99_2926);
+        let mut hash = StableHash::new();
+        hash.write_framed(b"user-1");
+        assert_eq!(hash.finish(), 0x4e4c_76ca_c3e1_80fe);
+    }
+
+    #[test]
+    fn folded_ignores_case_only() {
+        let long = b"com.Example.DemoService";
+        assert_eq!(folded(long), folded(&long.to_ascii_uppercase()));
+        let texts: [&[u8]; 6] = [b"", b"\0", b"a", b"a\0", b"ab", b"abcdefgh\0"];
+        for (at, text) in texts.iter().enumerate() {
+            assert!(
+                texts[..at]
+                    .iter()
+                    .all(|other| folded(other) != folded(text))
+            );
+        }
+    }
+
+    #[test]
+    fn scale_covers_its_range() {
+        assert_eq!(
+            (scale(0, 10), scale(u64::MAX, 10), scale(u64::MAX, 0)),
+            (0, 9, 0)
+        );
+        assert_eq!(scale(1 << 63, 10), 5);
+    }
+}

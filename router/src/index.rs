@@ -22,9 +22,11 @@ mod prefixes;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ptr;
 
 use sabir_core::head::Head;
 use sabir_core::name::Name;
+use smallvec::SmallVec;
 
 use crate::hash::folded;
 use crate::matcher::{Matcher, Reach};
@@ -103,13 +105,22 @@ impl Search<'_> {
             return;
         }
         let head = self.head;
+        // A caller that repeats a value must not have its candidates checked over and over.
+        let mut seen = SmallVec::<[*const Bucket; 8]>::new();
+        let mut visit = |search: &mut Self, bucket: &Bucket| {
+            let bucket_at = ptr::from_ref(bucket);
+            if !seen.contains(&bucket_at) {
+                seen.push(bucket_at);
+                search.bucket(bucket);
+            }
+        };
         head.any(&index.name, |value| {
             if !index.exact.is_empty()
                 && let Some(bucket) = index.exact.get(&folded(value))
             {
-                self.bucket(bucket);
+                visit(self, bucket);
             }
-            index.prefixes.of(value, |bucket| self.bucket(bucket));
+            index.prefixes.of(value, |bucket| visit(self, bucket));
             false
         });
     }

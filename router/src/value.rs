@@ -6,6 +6,8 @@ use std::ops::Range;
 use bytes::Bytes;
 use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
+use regex_syntax::hir::Hir;
+use regex_syntax::hir::literal::Extractor;
 use sabir_core::head::Head;
 use sabir_core::name::Name;
 
@@ -107,22 +109,28 @@ pub struct ValueMatcher {
     sense: Sense,
 }
 
-/// A pattern, compiled. Texts are in lower case if case is ignored.
+/// A pattern, compiled, and small: a look-up among many routes spends its time on cache misses.
+/// Texts are in lower case if case is ignored.
 #[derive(Clone, Debug)]
 pub(crate) enum Test {
-    Exact(Bytes),
-    Prefix(Bytes),
-    Suffix(Bytes),
+    Exact(Box<[u8]>),
+    Prefix(Box<[u8]>),
+    Suffix(Box<[u8]>),
     Contains(Box<Finder<'static>>),
-    Regex {
-        regex: Regex,
-        prefixes: Vec<Bytes>,
-    },
+    Regex(Box<Anchored>),
     Range(Range<i64>),
     Present,
     Absent,
     /// Sorted.
-    OneOf(Vec<Bytes>),
+    OneOf(Box<[Box<[u8]>]>),
+}
+
+/// A regular expression for whole values.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchored {
+    regex: Regex,
+    /// Texts one of which every match begins with; none if that cannot be said.
+    pub(crate) prefixes: Vec<Box<[u8]>>,
 }
 
 impl ValueMatcher {
@@ -132,9 +140,11 @@ impl ValueMatcher {
     /// Compiles `pattern`.
     pub fn new(pattern: Pattern, case: Case, sense: Sense) -> Result<Self, MatchError> {
         pattern.check(case, sense)?;
-        let fold = |text: Bytes| match case {
-            Case::Sensitive => text,
-            Case::Ignore => text.to_ascii_lowercase().into(),
+        let fold = |text: Bytes| -> Box<[u8]> {
+            match case {
+                Case::Sensitive => (*text).into(),
+                Case::Ignore => text.to_ascii_lowercase().into(),
+            }
         };
         let test = match pattern {
             Pattern::Exact(text) => Test::Exact(fold(text)),
@@ -149,7 +159,7 @@ impl ValueMatcher {
                 let mut values: Vec<_> = values.into_iter().map(fold).collect();
                 values.sort_unstable();
                 values.dedup();
-                Test::OneOf(values)
+                Test::OneOf(values.into())
             }
         };
         Ok(Self { test, case, sense })
@@ -158,7 +168,7 @@ impl ValueMatcher {
     /// The value is `text`, to the letter.
     pub fn exact(text: impl Into<Bytes>) -> Self {
         Self {
-            test: Test::Exact(text.into()),
+            test: Test::Exact((*text.into()).into()),
             case: Case::Sensitive,
             sense: Sense::Positive,
         }
@@ -192,7 +202,7 @@ impl ValueMatcher {
             Test::Exact(_) | Test::Prefix(_) | Test::Suffix(_) => 1,
             Test::Range(_) | Test::OneOf(_) => 2,
             Test::Contains(_) => 3,
-            Test::Regex { .. } => 4,
+            Test::Regex(_) => 4,
         }
     }
 
@@ -205,7 +215,7 @@ impl ValueMatcher {
                 from.is_some_and(|from| self.same(text, &value[from..]))
             }
             Test::Contains(finder) => finder.find(value).is_some(),
-            Test::Regex { regex, .. } => regex.is_match(value),
+            Test::Regex(anchored) => anchored.regex.is_match(value),
             Test::Range(range) => integer(value).is_some_and(|n| range.contains(&n)),
             Test::Present => true,
             Test::Absent => false,
@@ -281,18 +291,26 @@ impl Test {
         let escaped: String = text.iter().map(|byte| format!(r"\x{byte:02x}")).collect();
         let regex = compiler(&escaped, case).unicode(false).build()?;
         let prefixes = Vec::new();
-        Ok(Self::Regex { regex, prefixes })
+        Ok(Self::Regex(Box::new(Anchored { regex, prefixes })))
     }
 
     fn regex(pattern: &str, case: Case) -> Result<Self, MatchError> {
-        // Compiled alone first: a stray parenthesis must not close the group put around it.
-        compiler(pattern, case).build()?;
+        // Parsed alone first: a stray parenthesis must not close the group put around it.
+        let prefixes = match parser(case).parse(pattern) {
+            Ok(syntax) => literal_prefixes(&syntax),
+            Err(_) => {
+                compiler(pattern, case).build()?;
+                Vec::new()
+            }
+        };
         let whole = compiler(&format!(r"\A(?:{pattern})\z"), case).build();
         // A trailing comment in verbose mode hides the closing parenthesis, unless its line ends.
-        let whole = whole.or_else(|_| compiler(&format!("\\A(?:{pattern}\n)\\z"), case).build());
-        let prefixes = literal_prefixes(pattern, case);
+        let whole = whole.or_else(|error| {
+            let whole = compiler(&format!("\\A(?:{pattern}\n)\\z"), case).build();
+            whole.map_err(|_| error)
+        });
         let regex = whole?;
-        Ok(Self::Regex { regex, prefixes })
+        Ok(Self::Regex(Box::new(Anchored { regex, prefixes })))
     }
 }
 
@@ -305,25 +323,22 @@ fn compiler(pattern: &str, case: Case) -> RegexBuilder {
     builder
 }
 
-/// Texts one of which every match begins with; none if that cannot be said.
-fn literal_prefixes(pattern: &str, case: Case) -> Vec<Bytes> {
-    let parsed = regex_syntax::ParserBuilder::new()
+/// For the same language as [`compiler`].
+fn parser(case: Case) -> regex_syntax::Parser {
+    regex_syntax::ParserBuilder::new()
         .utf8(false)
         .case_insensitive(case == Case::Ignore)
         .build()
-        .parse(pattern);
-    let Ok(hir) = parsed else {
-        return Vec::new();
-    };
-    let sequence = regex_syntax::hir::literal::Extractor::new().extract(&hir);
+}
+
+/// Texts one of which every match begins with; none if that cannot be said.
+fn literal_prefixes(syntax: &Hir) -> Vec<Box<[u8]>> {
+    let sequence = Extractor::new().extract(syntax);
     let literals = sequence.literals().unwrap_or_default();
     if literals.iter().any(|literal| literal.is_empty()) {
         return Vec::new();
     }
-    let texts = literals.iter();
-    texts
-        .map(|l| Bytes::copy_from_slice(l.as_bytes()))
-        .collect()
+    literals.iter().map(|l| l.as_bytes().into()).collect()
 }
 
 fn integer(value: &[u8]) -> Option<i64> {

@@ -50,7 +50,7 @@ def build():
     if tool:
         skipped.update({kind: f"{tool} is not installed" for kind in JAVA})
     else:
-        _run("maven", ["mvn", "-B", "-q", "compile"], HERE / "dubbo-java")
+        _run("maven", ["mvn", "-B", "-q", f"-Dinterop.work={WORK}", "compile"], HERE / "dubbo-java")
     tool = missing(["go"])
     if tool:
         skipped[GO] = f"{tool} is not installed"
@@ -73,9 +73,9 @@ def _java(kind, main, arguments):
 class Provider(Peer):
     """A provider process; `address` is where sabir, or a consumer, finds it."""
 
-    def __init__(self, kind, name):
+    def __init__(self, kind, name, port=None):
         self.kind = kind
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
         arguments = [name, str(self.port), GROUP, VERSION]
         if kind == GO:

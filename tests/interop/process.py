@@ -39,14 +39,17 @@ def free_port():
 
 
 def wait_until(condition, what, seconds=10.0):
-    """Polls until `condition()` is truthy and returns its value; PeerError after `seconds`."""
+    """Polls until `condition()` is truthy and returns its value; PeerError after `seconds`.
+
+    `what` is a text, or a function of none that makes it when it is needed.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise PeerError(f"waited {seconds:g} s for {what}")
+            raise PeerError(f"waited {seconds:g} s for {what() if callable(what) else what}")
         time.sleep(0.02)
 
 
@@ -185,9 +188,14 @@ class Pending:
         return answer["result"]
 
 
-def end_all():
-    """Ends what this run started, by id: politely first, so that no peer leaves a mess."""
-    children = list(_RUNNING.values())
+def running():
+    """Ids of the processes that this run has started and not yet seen end."""
+    return set(_RUNNING)
+
+
+def end(pids):
+    """Ends these of the processes that this run started: politely first, so that none leaves a mess."""
+    children = [process for pid, process in list(_RUNNING.items()) if pid in pids]
     for process in children:
         if process.child.poll() is None:
             process.child.terminate()
@@ -196,6 +204,10 @@ def end_all():
         while process.child.poll() is None and time.monotonic() < deadline:
             time.sleep(0.02)
         process.kill()
+
+
+def end_all():
+    end(running())
 
 
 def _interrupted(number, _frame):

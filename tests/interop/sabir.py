@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 import sabir_config as config
-from process import WORK, Process, free_port, wait_until
+from process import WORK, PeerError, Process, free_port, wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = WORK / "sabir"
@@ -60,8 +60,9 @@ class Sabir(Process):
 
     def logged(self, listener, method):
         """How many calls of `method` the listener's access log has, each line being a method's name."""
-        lines = self.access_log(listener).read_text().splitlines()
-        return sum(1 for line in lines if line.strip() == method)
+        log = self.access_log(listener)
+        lines = log.read_text().splitlines() if log.exists() else []
+        return lines.count(method)
 
     def document(self, listeners, clusters, **more):
         """The whole file's text; a cluster nobody uses tells its generation in the configuration dump."""
@@ -115,9 +116,16 @@ class Sabir(Process):
 
 def shared(world):
     """The proxy of the matrix: a listener of each provider's kind, started when first needed."""
+    if isinstance(world.shared_sabir, Exception):
+        raise world.shared_sabir
     if world.shared_sabir is None:
-        kinds = [kind for kind in ("java27", "java33", "go33") if kind not in world.skipped]
+        kinds = world.kinds()
         listeners = {kind: [config.to_cluster("demo", kind)] for kind in kinds}
         clusters = [config.cluster(kind, world.provider(kind).address) for kind in kinds]
-        world.shared_sabir = Sabir("sabir-matrix", listeners, clusters)
+        try:
+            world.shared_sabir = Sabir("sabir-matrix", listeners, clusters)
+        except (OSError, PeerError) as failure:
+            world.shared_sabir = failure
+            raise
+        world.kept.add(world.shared_sabir.child.pid)
     return world.shared_sabir

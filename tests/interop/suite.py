@@ -1,10 +1,11 @@
 """The interop suite: builds the peers, runs the cases, prints a line for each, and sums up."""
 
 import argparse
-import os
+import fcntl
+import re
 import sys
 import time
-from pathlib import Path
+from contextlib import contextmanager
 
 import dubbo_direct
 import dubbo_failures
@@ -12,39 +13,40 @@ import dubbo_matrix
 import dubbo_traffic
 import peers
 import sabir
-from process import PeerError, end_all
+from process import WORK, PeerError, end, end_all, running
 
 
 class World:
-    """What cases share: one provider and one consumer of each kind, started when first needed."""
+    """What cases share: one provider and one consumer of each kind, and a proxy in front of each provider."""
 
     def __init__(self, skipped):
         self.skipped = skipped
         self.shared_sabir = None
+        self.kept = set()
         self._providers = {}
         self._consumers = {}
 
+    def kinds(self):
+        return list(self._providers)
+
     def provider(self, kind):
-        return self._shared(self._providers, kind, lambda: peers.Provider(kind, f"{kind}-provider"))
+        return self._providers[kind]
 
     def consumer(self, kind):
-        return self._shared(self._consumers, kind, lambda: peers.Consumer(kind))
+        return self._consumers[kind]
 
     def start(self, kinds):
         """Starts the shared peers of these kinds side by side."""
         for kind in kinds:
-            if kind not in self._providers:
-                self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
-                self._consumers[kind] = peers.Consumer(kind)
+            self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
+            self._consumers[kind] = peers.Consumer(kind)
         for peer in [*self._providers.values(), *self._consumers.values()]:
             peer.until_ready()
+        self.kept = running()
 
-    @staticmethod
-    def _shared(made, kind, make):
-        if kind not in made:
-            made[kind] = make()
-            made[kind].until_ready()
-        return made[kind]
+    def tidy(self):
+        """Ends what a case has started and left."""
+        end(running() - self.kept)
 
 
 def selected(options):
@@ -52,7 +54,7 @@ def selected(options):
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
-    return [case for case in cases if not options.k or options.k in case.name]
+    return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
 def attempt(step):
@@ -77,6 +79,7 @@ def run(cases, world):
             outcome, detail = "skip", f" ({reason})"
         else:
             failure = prepared[case.name] or attempt(lambda case=case: case.run(world))
+            world.tidy()
             outcome = "FAIL" if failure else "ok"
             detail = f": {failure}" if failure else f" [{time.monotonic() - start:.1f} s]"
         counts[outcome] += 1
@@ -84,9 +87,18 @@ def run(cases, world):
     return counts
 
 
+@contextmanager
+def one_at_a_time():
+    """Two runs in one checkout would overwrite each other's builds, logs and configurations."""
+    WORK.mkdir(parents=True, exist_ok=True)
+    with open(WORK / "lock", "w", encoding="utf-8") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-k", metavar="PATTERN", help="only cases whose name contains this")
+    parser.add_argument("-k", metavar="PATTERN", help="only cases whose name this regular expression finds")
     parser.add_argument("--direct", action="store_true", help="only peers with each other, without sabir")
     parser.add_argument("--strict", action="store_true", help="a skipped case is a failure")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
@@ -98,9 +110,9 @@ def main():
     if not options.direct and sabir.binary() is None:
         print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
         return 2
-    os.chdir(Path(__file__).resolve().parent)
-    counts = run(cases, World(peers.build()))
-    end_all()
+    with one_at_a_time():
+        counts = run(cases, World(peers.build()))
+        end_all()
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0
 

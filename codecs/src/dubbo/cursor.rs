@@ -19,6 +19,11 @@ impl<'a> Cursor<'a> {
         Self { bytes, at }
     }
 
+    /// A cursor at `at` of the same slice that ends at `end`.
+    pub(crate) fn within(&self, at: usize, end: usize) -> Self {
+        Self::new(self.bytes.get(..end).unwrap_or(self.bytes), at)
+    }
+
     /// The next byte.
     ///
     /// # Errors
@@ -49,6 +54,11 @@ impl<'a> Cursor<'a> {
         let taken = *taken.ok_or_else(|| Fault::Truncated.at(self.bytes.len()))?;
         self.at += N;
         Ok(taken)
+    }
+
+    /// Moves `len` bytes on, or to the end.
+    pub(crate) fn advance(&mut self, len: usize) {
+        self.at = (self.at + len).min(self.bytes.len());
     }
 
     /// The next byte, not consumed.

@@ -1,5 +1,6 @@
 //! What can be wrong with a message body, whatever its serialization.
 
+use sabir_core::metadata::Malformed;
 use thiserror::Error;
 
 /// Why a body could not be read, and where.
@@ -71,5 +72,39 @@ impl Fault {
     /// This fault, found at offset `at`.
     pub(crate) const fn at(self, at: usize) -> BodyError {
         BodyError { fault: self, at }
+    }
+}
+
+impl Fault {
+    /// What a message's bytes lack or have too much of, in few words.
+    const fn part(self) -> &'static str {
+        match self {
+            Self::Truncated => "body (ends inside a value)",
+            Self::ReservedTag(_) => "tag (reserved)",
+            Self::StrayEnd => "value (end marker)",
+            Self::UnknownClass(_) => "class index",
+            Self::UnknownType(_) => "type index",
+            Self::NegativeReference(_) => "back reference",
+            Self::CountTooLarge(_) => "declared count",
+            Self::BadString(_) => "string",
+            Self::BrokenChunk(_) => "chunk",
+            Self::TooDeep => "nesting (too deep)",
+            Self::TooManyDefinitions => "definitions (too many)",
+            Self::NotString(_) => "value (no string)",
+            Self::NotInt(_) => "value (no int)",
+            Self::NotMap(_) => "attachments (no map)",
+            Self::Descriptor => "parameter descriptor",
+            Self::TooManyArguments => "parameter descriptor (more arguments than bytes)",
+        }
+    }
+}
+
+impl From<BodyError> for Malformed {
+    fn from(error: BodyError) -> Self {
+        let BodyError { fault, at } = error;
+        Self {
+            part: fault.part(),
+            at,
+        }
     }
 }

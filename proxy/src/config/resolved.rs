@@ -54,28 +54,35 @@ pub struct Listener {
     pub protocol: Arc<dyn Protocol>,
     /// `protocol_options` as they were given; a change of them replaces the listener.
     pub protocol_options: serde_json::Value,
-    /// Bounds of one connection.
-    pub limits: Limits,
+    /// What connections may take.
+    pub bounds: Bounds,
     /// Run on every request before it is routed.
     pub filters: Chain,
     /// What is done with requests; the first match decides.
     pub routes: RouteTable<Route>,
+    /// Connections that are open, over all workers. Shared by the generations of a listener.
+    pub connections: Arc<AtomicU32>,
+    /// Where calls are logged.
+    pub access_log: Vec<Arc<LogFile>>,
+    /// How connections get to the workers.
+    pub accept: Accept,
+}
+
+/// What a listener's connections may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Bounds of one connection's protocol.
+    pub limits: Limits,
     /// A connection without traffic and calls in flight is closed after this.
     pub idle_timeout: Option<Duration>,
     /// A connection that has sent nothing valid is closed after this.
     pub first_message_timeout: Option<Duration>,
     /// Connections open at once, over all workers.
     pub max_connections: u32,
-    /// Connections that are open, over all workers. Shared by the generations of a listener.
-    pub connections: Arc<AtomicU32>,
     /// Calls in flight at once on one connection.
     pub max_streams: usize,
     /// Bytes waiting to be written to one connection beyond which nothing is read from it.
     pub buffer_limit: usize,
-    /// Where calls are logged.
-    pub access_log: Vec<Arc<LogFile>>,
-    /// How connections get to the workers.
-    pub accept: Accept,
 }
 
 /// A file and what its lines say.

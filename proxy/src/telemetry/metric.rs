@@ -89,9 +89,13 @@ macro_rules! metrics {
 metrics! {
     /// What is counted for each listener.
     Counter ListenerCounter of ListenerId {
-        "downstream_cx_total" "Connections accepted." { CxTotal, }
-        "downstream_cx_overflow_total" "Connections closed as they were accepted, because the listener's limit was reached." { CxOverflow, }
-        "downstream_cx_destroy_total" "Connections closed, by reason." {
+        "downstream_cx_total"
+            "Connections accepted." { CxTotal, }
+        "downstream_cx_overflow_total"
+            "Connections closed as they were accepted, because the listener's limit was reached."
+            { CxOverflow, }
+        "downstream_cx_destroy_total"
+            "Connections closed, by reason." {
             CxDestroyRemote("reason" = "remote"),
             CxDestroyIo("reason" = "io_error"),
             CxDestroyIdle("reason" = "idle_timeout"),
@@ -102,43 +106,72 @@ metrics! {
             CxDestroyDrain("reason" = "drain"),
             CxDestroyDrainTimeout("reason" = "drain_timeout"),
         }
-        "downstream_cx_protocol_error_total" "Bytes from callers that their protocol does not allow, whether or not the connection survived." { ProtocolError, }
-        "downstream_cx_rx_bytes_total" "Bytes received from callers." { RxBytes, }
-        "downstream_cx_tx_bytes_total" "Bytes sent to callers." { TxBytes, }
-        "downstream_cx_heartbeat_total" "Heartbeats of callers answered." { Heartbeat, }
-        "downstream_flow_control_paused_reading_total" "Times a caller was not read from because its answers, or the callee, did not keep up." { PausedReading, }
-        "downstream_rq_total" "Requests received, one-way ones included." { RqTotal, }
-        "downstream_rq_one_way_total" "One-way requests received." { RqOneWay, }
-        "downstream_rq_one_way_dropped_total" "One-way requests that were not delivered, of which no caller is told." { RqOneWayDropped, }
-        "downstream_rq_malformed_total" "Requests answered as malformed on a connection that lives on." { RqMalformed, }
-        "downstream_rq_too_large_total" "Requests larger than the listener's limit." { RqTooLarge, }
-        "downstream_rq_cancelled_total" "Requests whose caller went away or gave up before the answer." { RqCancelled, }
-        "downstream_rq_no_route_total" "Requests that no route matched." { RqNoRoute, }
-        "downstream_rq_direct_response_total" "Requests that a route answered itself." { RqDirectResponse, }
-        "downstream_rq_filter_response_total" "Requests that a filter answered itself." { RqFilterResponse, }
-        "mutation_not_written_total" "Messages forwarded unchanged because a change of their metadata could not be written." { MutationNotWritten, }
-        "late_response_dropped_total" "Responses dropped because their caller had its answer, or was gone." { LateResponse, }
+        "downstream_cx_protocol_error_total"
+            "Times a caller sent what its protocol does not allow, fatal or not." { ProtocolError, }
+        "downstream_cx_rx_bytes_total"
+            "Bytes received from callers." { RxBytes, }
+        "downstream_cx_tx_bytes_total"
+            "Bytes sent to callers." { TxBytes, }
+        "downstream_cx_heartbeat_total"
+            "Heartbeats of callers answered." { Heartbeat, }
+        "downstream_flow_control_paused_reading_total"
+            "Times a caller was not read from because its answers, or the callee, did not keep up."
+            { PausedReading, }
+        "downstream_rq_total"
+            "Requests received, one-way ones included." { RqTotal, }
+        "downstream_rq_one_way_total"
+            "One-way requests received." { RqOneWay, }
+        "downstream_rq_one_way_dropped_total"
+            "One-way requests that were not delivered, of which no caller is told."
+            { RqOneWayDropped, }
+        "downstream_rq_malformed_total"
+            "Requests answered as malformed on a connection that lives on." { RqMalformed, }
+        "downstream_rq_too_large_total"
+            "Requests larger than the listener's limit." { RqTooLarge, }
+        "downstream_rq_cancelled_total"
+            "Requests whose caller went away or gave up before the answer." { RqCancelled, }
+        "downstream_rq_no_route_total"
+            "Requests that no route matched." { RqNoRoute, }
+        "downstream_rq_direct_response_total"
+            "Requests that a route answered itself." { RqDirectResponse, }
+        "downstream_rq_filter_response_total"
+            "Requests that a filter answered itself." { RqFilterResponse, }
+        "response_mutation_not_written_total"
+            "Responses forwarded unchanged because a change of their metadata could not be written."
+            { MutationNotWritten, }
+        "late_response_dropped_total"
+            "Responses dropped because their caller had its answer, or was gone." { LateResponse, }
     }
 }
 
 metrics! {
     /// What goes up and down for each listener.
     Gauge ListenerGauge of ListenerId {
-        "downstream_cx_active" "Connections open." { CxActive, }
-        "downstream_rq_active" "Requests in flight." { RqActive, }
-        "downstream_cx_tx_bytes_buffered" "Bytes waiting to be sent to callers." { TxBytesBuffered, }
+        "downstream_cx_active"
+            "Connections open." { CxActive, }
+        "downstream_rq_active"
+            "Requests in flight." { RqActive, }
+        "downstream_cx_tx_bytes_buffered"
+            "Bytes waiting to be sent to callers." { TxBytesBuffered, }
     }
 }
 
 metrics! {
     /// What is counted for each cluster.
     Counter ClusterCounter of ClusterId {
-        "upstream_cx_total" "Connections established." { CxTotal, }
-        "upstream_cx_connect_fail_total" "Attempts to connect that failed." { CxConnectFail, }
-        "upstream_cx_connect_timeout_total" "Attempts to connect that took too long." { CxConnectTimeout, }
-        "upstream_cx_overflow_total" "Times a connection was wanted and the limit of connections was reached." { CxOverflow, }
-        "upstream_cx_bound_total" "Connections opened for one caller's connection alone." { CxBound, }
-        "upstream_cx_destroy_total" "Connections closed, by reason." {
+        "upstream_cx_total"
+            "Connections established." { CxTotal, }
+        "upstream_cx_connect_fail_total"
+            "Attempts to connect that failed." { CxConnectFail, }
+        "upstream_cx_connect_timeout_total"
+            "Attempts to connect that took too long." { CxConnectTimeout, }
+        "upstream_cx_overflow_total"
+            "Times a connection was wanted and the limit of connections was reached."
+            { CxOverflow, }
+        "upstream_cx_bound_total"
+            "Connections opened for one caller's connection alone." { CxBound, }
+        "upstream_cx_destroy_total"
+            "Connections closed, by reason." {
             CxDestroyRemote("reason" = "remote"),
             CxDestroyIo("reason" = "io_error"),
             CxDestroyIdle("reason" = "idle_timeout"),
@@ -149,37 +182,70 @@ metrics! {
             CxDestroyEndpointRemoved("reason" = "endpoint_removed"),
             CxDestroyDrain("reason" = "drain"),
         }
-        "upstream_cx_protocol_error_total" "Bytes from endpoints that their protocol does not allow." { ProtocolError, }
-        "upstream_cx_rx_bytes_total" "Bytes received from endpoints." { RxBytes, }
-        "upstream_cx_tx_bytes_total" "Bytes sent to endpoints." { TxBytes, }
-        "upstream_cx_heartbeat_total" "Heartbeats sent to idle endpoints." { Heartbeat, }
-        "upstream_cx_endpoint_drain_total" "Times an endpoint said that it takes no new requests." { EndpointDrain, }
-        "upstream_cx_endpoint_resume_total" "Times an endpoint said that it takes requests again." { EndpointResume, }
-        "upstream_cx_none_healthy_total" "Requests for which there was no endpoint to choose." { NoneHealthy, }
-        "upstream_flow_control_paused_total" "Times requests were held back because an endpoint did not read fast enough." { PausedWriting, }
-        "upstream_rq_total" "Requests sent to endpoints." { RqTotal, }
-        "upstream_rq_completed_total" "Responses received whose caller still waited." { RqCompleted, }
-        "upstream_rq_timeout_total" "Requests whose deadline passed." { RqTimeout, }
-        "upstream_rq_cancelled_total" "Requests abandoned because their caller went away." { RqCancelled, }
-        "upstream_rq_rx_reset_total" "Requests that ended with the connection, or that the endpoint reset." { RqReset, }
-        "upstream_rq_overflow_total" "Requests refused because the limit of requests in flight was reached." { RqOverflow, }
-        "upstream_rq_pending_total" "Requests that waited for a connection." { RqPendingTotal, }
-        "upstream_rq_pending_overflow_total" "Requests refused because the limit of waiting ones was reached." { RqPendingOverflow, }
-        "upstream_rq_pending_failure_total" "Requests that failed while they waited for a connection." { RqPendingFailure, }
-        "upstream_rs_too_large_total" "Responses larger than the cluster's limit." { RsTooLarge, }
-        "upstream_rs_unknown_id_total" "Responses dropped because nothing was asked under their id." { RsUnknownId, }
-        "lb_subsets_fallback_total" "Requests that no endpoint had the labels for, and that went where the fallback says." { SubsetFallback, }
+        "upstream_cx_protocol_error_total"
+            "Times an endpoint sent what its protocol does not allow." { ProtocolError, }
+        "upstream_cx_rx_bytes_total"
+            "Bytes received from endpoints." { RxBytes, }
+        "upstream_cx_tx_bytes_total"
+            "Bytes sent to endpoints." { TxBytes, }
+        "upstream_cx_heartbeat_total"
+            "Heartbeats sent to idle endpoints." { Heartbeat, }
+        "upstream_cx_endpoint_drain_total"
+            "Times an endpoint said that it takes no new requests." { EndpointDrain, }
+        "upstream_cx_endpoint_resume_total"
+            "Times an endpoint said that it takes requests again." { EndpointResume, }
+        "upstream_cx_none_healthy_total"
+            "Requests for which there was no endpoint to choose." { NoneHealthy, }
+        "upstream_flow_control_paused_total"
+            "Times requests were held back because an endpoint did not read fast enough."
+            { PausedWriting, }
+        "upstream_rq_total"
+            "Requests sent to endpoints." { RqTotal, }
+        "upstream_rq_completed_total"
+            "Responses received whose caller still waited." { RqCompleted, }
+        "upstream_rq_timeout_total"
+            "Requests whose deadline passed." { RqTimeout, }
+        "upstream_rq_cancelled_total"
+            "Requests abandoned because their caller went away." { RqCancelled, }
+        "upstream_rq_rx_reset_total"
+            "Requests that ended with the connection, or that the endpoint reset." { RqReset, }
+        "upstream_rq_overflow_total"
+            "Requests refused because the limit of requests in flight was reached." { RqOverflow, }
+        "upstream_rq_pending_total"
+            "Requests that waited for a connection." { RqPendingTotal, }
+        "upstream_rq_pending_overflow_total"
+            "Requests refused because the limit of waiting ones was reached." { RqPendingOverflow, }
+        "upstream_rq_pending_failure_total"
+            "Requests that failed while they waited for a connection." { RqPendingFailure, }
+        "upstream_rs_too_large_total"
+            "Responses larger than the cluster's limit." { RsTooLarge, }
+        "upstream_rs_unknown_id_total"
+            "Responses dropped because nothing was asked under their id." { RsUnknownId, }
+        "upstream_server_rq_refused_total"
+            "Requests of endpoints to their client, refused as many share the connection."
+            { ServerRequestRefused, }
+        "request_mutation_not_written_total"
+            "Requests forwarded unchanged because a change of their metadata could not be written."
+            { MutationNotWritten, }
+        "lb_subsets_fallback_total"
+            "Requests that no endpoint had the labels for, and that went where the fallback says."
+            { SubsetFallback, }
     }
 }
 
 metrics! {
     /// What goes up and down for each cluster.
     Gauge ClusterGauge of ClusterId {
-        "upstream_cx_active" "Connections open." { CxActive, }
-        "upstream_cx_bound_active" "Connections open for one caller's connection alone." { CxBoundActive, }
-        "upstream_cx_connecting" "Connections being established." { CxConnecting, }
-        "upstream_rq_active" "Requests in flight." { RqActive, }
-        "upstream_rq_pending_active" "Requests that wait for a connection." { RqPendingActive, }
+        "upstream_cx_active"
+            "Connections open." { CxActive, }
+        "upstream_cx_bound_active"
+            "Connections open for one caller's connection alone." { CxBoundActive, }
+        "upstream_cx_connecting"
+            "Connections being established." { CxConnecting, }
+        "upstream_rq_active"
+            "Requests in flight." { RqActive, }
+        "upstream_rq_pending_active"
+            "Requests that wait for a connection." { RqPendingActive, }
     }
 }
 

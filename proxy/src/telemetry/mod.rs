@@ -2,14 +2,14 @@
 //!
 //! ```text
 //! worker ── WorkerStats ── Snapshot ─┐ (asked for, over a channel)
-//! worker ── WorkerStats ── Snapshot ─┴─ merge ── prometheus / stats page
+//! worker ── WorkerStats ── Snapshot ─┴─ Summary ── exposition, stats page
 //! worker ── Sink ── chunks ── Writer's thread ── files
 //! ```
 //!
 //! Nothing here is shared between workers and written for each request.
 
 pub mod access_log;
-mod gather;
+mod exposition;
 mod histogram;
 pub mod log;
 mod metric;
@@ -19,7 +19,7 @@ mod series;
 mod snapshot;
 mod stats;
 
-pub use gather::gather;
+pub use exposition::{Format, expose};
 pub use histogram::{BOUNDS, Histogram};
 pub use metric::{
     ClusterCounter, ClusterGauge, Counter, Gauge, Label, ListenerCounter, ListenerGauge, Metric,
@@ -27,5 +27,5 @@ pub use metric::{
 pub use process::Process;
 pub use scope::{ClusterId, ListenerId, Owner};
 pub use series::SeriesId;
-pub use snapshot::{ScopeValues, SeriesLabels, SeriesValues, Snapshot, Tally};
+pub use snapshot::{ScopeValues, SeriesLabels, SeriesValues, Snapshot, Summary, Tally};
 pub use stats::{DEFAULT_MAX_SERIES, WorkerStats};

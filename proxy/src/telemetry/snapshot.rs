@@ -1,18 +1,35 @@
 //! What workers counted up to a moment, to be sent between threads and added up.
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use sabir_core::outcome::{Code, Party};
 
-use super::histogram::Histogram;
+use super::histogram::{Histogram, Packed};
 use super::metric::{Counter, Gauge};
-use super::series::Series;
 
-/// What workers counted up to a moment.
+/// A copy of what one worker counted up to a moment, as cheap for the worker as it can be.
+/// [`Summary::of`] makes something readable of it.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
+    pub(super) listeners: Vec<(Arc<str>, ScopeValues)>,
+    pub(super) clusters: Vec<(Arc<str>, ScopeValues)>,
+    pub(super) series: Vec<SeriesCopy>,
+    pub(super) series_overflow: u64,
+}
+
+/// A copy of one series.
+#[derive(Clone, Debug)]
+pub(super) struct SeriesCopy {
+    pub(super) labels: SeriesLabels,
+    pub(super) tallies: Vec<Tally>,
+    /// `None` if no request of it has ended.
+    pub(super) histogram: Option<Packed>,
+}
+
+/// What all workers together counted up to a moment.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
     /// How many workers' counters these are.
     pub workers: usize,
     /// By the name of the listener.
@@ -65,54 +82,56 @@ pub struct ScopeValues {
     gauges: Vec<i64>,
 }
 
-impl Snapshot {
-    /// Adds what other workers counted.
-    pub fn merge(&mut self, other: Self) {
-        self.workers += other.workers;
-        self.series_overflow += other.series_overflow;
-        for (name, values) in other.listeners {
-            self.listeners.entry(name).or_default().merge(&values);
+impl Summary {
+    /// The sum of what these workers counted. Leave out those that did not answer.
+    pub fn of(snapshots: impl IntoIterator<Item = Snapshot>) -> Self {
+        let mut sum = Self::default();
+        for snapshot in snapshots {
+            sum.add(snapshot);
         }
-        for (name, values) in other.clusters {
-            self.clusters.entry(name).or_default().merge(&values);
-        }
-        for (labels, values) in other.series {
-            self.add_series(labels, values);
-        }
+        sum
     }
 
-    pub(super) fn add_series(&mut self, labels: SeriesLabels, values: SeriesValues) {
-        match self.series.entry(labels) {
-            Entry::Vacant(entry) => {
-                entry.insert(values);
-            }
-            Entry::Occupied(mut entry) => entry.get_mut().merge(&values),
+    fn add(&mut self, snapshot: Snapshot) {
+        self.workers += 1;
+        self.series_overflow += snapshot.series_overflow;
+        for (name, values) in snapshot.listeners {
+            self.listeners.entry(name).or_default().merge(&values);
+        }
+        for (name, values) in snapshot.clusters {
+            self.clusters.entry(name).or_default().merge(&values);
+        }
+        for SeriesCopy {
+            labels,
+            tallies,
+            histogram,
+        } in snapshot.series
+        {
+            // It may be there from the same worker: names that differ in bytes nobody can see
+            // look the same.
+            let values = self.series.entry(labels).or_default();
+            values.add(&tallies, histogram.as_ref());
         }
     }
 }
 
 impl SeriesValues {
-    pub(super) fn of(series: &Series) -> Self {
-        Self {
-            tallies: series.tallies.clone(),
-            histogram: series.histogram.clone().unwrap_or_default(),
-        }
-    }
-
     /// How many requests have ended.
     pub fn count(&self) -> u64 {
         self.tallies.iter().map(|t| t.count).sum()
     }
 
-    fn merge(&mut self, other: &Self) {
-        for tally in &other.tallies {
+    fn add(&mut self, tallies: &[Tally], histogram: Option<&Packed>) {
+        for tally in tallies {
             let is_same = |t: &&mut Tally| t.code == tally.code && t.party == tally.party;
             match self.tallies.iter_mut().find(is_same) {
                 Some(mine) => mine.count += tally.count,
                 None => self.tallies.push(*tally),
             }
         }
-        self.histogram.merge(&other.histogram);
+        if let Some(histogram) = histogram {
+            self.histogram.add(histogram);
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use sabir_core::outcome::Outcome;
 use super::metric::{ClusterCounter, ClusterGauge, Counter, Gauge, ListenerCounter, ListenerGauge};
 use super::scope::{ClusterId, ListenerId, Owner, Scope};
 use super::series::{Series, SeriesId, SeriesTable};
-use super::snapshot::{SeriesLabels, SeriesValues, Snapshot};
+use super::snapshot::{SeriesCopy, SeriesLabels, Snapshot};
 
 /// Series of requests that each worker tells apart, unless configured otherwise.
 pub const DEFAULT_MAX_SERIES: usize = 2000;
@@ -106,28 +106,27 @@ impl WorkerStats {
 
     /// A copy of everything, to be sent to whoever asked.
     pub fn snapshot(&self) -> Snapshot {
-        let mut snapshot = Snapshot {
-            workers: 1,
-            series_overflow: self.series.overflow,
-            ..Snapshot::default()
-        };
         let listeners = self.listeners.rows::<ListenerCounter, ListenerGauge>();
-        snapshot.listeners.extend(listeners);
         let clusters = self.clusters.rows::<ClusterCounter, ClusterGauge>();
-        snapshot.clusters.extend(clusters);
-        for series in self.series.iter() {
-            // Names that differ in bytes nobody can see have the same labels.
-            snapshot.add_series(self.labels(series), SeriesValues::of(series));
+        let series = self.series.iter();
+        Snapshot {
+            listeners: listeners.collect(),
+            clusters: clusters.collect(),
+            series: series.map(|s| self.copy(s)).collect(),
+            series_overflow: self.series.overflow,
         }
-        snapshot
     }
 
-    fn labels(&self, series: &Series) -> SeriesLabels {
-        SeriesLabels {
-            listener: self.listeners.name(series.listener.0),
-            cluster: series.cluster.map(|id| self.clusters.name(id.0)),
-            service: series.service.clone(),
-            method: series.method.clone(),
+    fn copy(&self, series: &Series) -> SeriesCopy {
+        SeriesCopy {
+            labels: SeriesLabels {
+                listener: self.listeners.name(series.listener.0),
+                cluster: series.cluster.map(|id| self.clusters.name(id.0)),
+                service: series.service.clone(),
+                method: series.method.clone(),
+            },
+            tallies: series.tallies.clone(),
+            histogram: series.histogram.as_ref().map(|h| h.pack()),
         }
     }
 }
@@ -142,6 +141,7 @@ impl Default for WorkerStats {
 mod tests {
     use sabir_core::outcome::Code;
 
+    use super::super::snapshot::Summary;
     use super::*;
 
     fn millis(n: u64) -> Duration {
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_has_everything_and_merges() {
+    fn snapshots_have_everything_and_add_up() {
         let mut stats = WorkerStats::default();
         let (listener, cluster) = (stats.listener("l"), stats.cluster("c"));
         let series = stats.series(listener, Some(cluster), b"s", b"m");
@@ -175,13 +175,12 @@ mod tests {
         stats.add(ClusterCounter::RqTotal, cluster, 3);
         stats.adjust(ListenerGauge::CxActive, listener, 1);
 
-        let mut snapshot = stats.snapshot();
-        snapshot.merge(stats.snapshot());
-        assert_eq!(snapshot.workers, 2);
-        let clusters = &snapshot.clusters["c"];
+        let summary = Summary::of([stats.snapshot(), stats.snapshot()]);
+        assert_eq!(summary.workers, 2);
+        let clusters = &summary.clusters["c"];
         assert_eq!(clusters.counter(ClusterCounter::RqTotal), 6);
-        assert_eq!(snapshot.listeners["l"].gauge(ListenerGauge::CxActive), 2);
-        let (labels, values) = snapshot.series.iter().next().unwrap();
+        assert_eq!(summary.listeners["l"].gauge(ListenerGauge::CxActive), 2);
+        let (labels, values) = summary.series.iter().next().unwrap();
         assert_eq!(labels.cluster.as_deref(), Some("c"));
         let counts: Vec<u64> = values.tallies.iter().map(|t| t.count).collect();
         assert_eq!(counts, [4, 2]);
@@ -196,9 +195,26 @@ mod tests {
             let series = stats.series(listener, None, service, b"");
             stats.record(series, Outcome::OK, millis(1));
         }
-        let snapshot = stats.snapshot();
-        assert_eq!(snapshot.series.len(), 1);
-        let values = snapshot.series.values().next().unwrap();
+        let summary = Summary::of([stats.snapshot()]);
+        assert_eq!(summary.series.len(), 1);
+        let values = summary.series.values().next().unwrap();
         assert_eq!(values.histogram.count(), 2);
+    }
+
+    #[test]
+    fn a_request_of_a_known_series_allocates_nothing() {
+        let mut stats = WorkerStats::default();
+        let (listener, cluster) = (stats.listener("l"), stats.cluster("c"));
+        let mut count = |times| {
+            for _ in 0..times {
+                let series = stats.series(listener, Some(cluster), b"service", b"method");
+                stats.record(series, Outcome::OK, millis(1));
+                stats.add(ListenerCounter::RqTotal, listener, 1);
+                stats.adjust(ClusterGauge::RqActive, cluster, 1);
+            }
+        };
+        count(1);
+        let allocations = allocation_counter::measure(|| count(1000));
+        assert_eq!(allocations.count_total, 0);
     }
 }

@@ -19,16 +19,16 @@ fn defaults_are_those_of_the_schema() {
     assert_eq!(&*listener.name, "in");
     assert_eq!(listener.protocol.name(), "toy");
     assert_eq!(listener.protocol_options, json!({}));
-    assert_eq!(listener.idle_timeout, Some(Duration::from_secs(300)));
+    assert_eq!(listener.bounds.idle_timeout, Some(Duration::from_secs(300)));
     assert_eq!(
-        listener.first_message_timeout,
+        listener.bounds.first_message_timeout,
         Some(Duration::from_secs(15))
     );
-    assert_eq!(listener.limits.max_message_bytes, 8 << 20);
-    assert_eq!(listener.limits.keepalive, None);
-    assert_eq!(listener.max_connections, 65_536);
-    assert_eq!(listener.max_streams, 1024);
-    assert_eq!(listener.buffer_limit, 1 << 20);
+    assert_eq!(listener.bounds.limits.max_message_bytes, 8 << 20);
+    assert_eq!(listener.bounds.limits.keepalive, None);
+    assert_eq!(listener.bounds.max_connections, 65_536);
+    assert_eq!(listener.bounds.max_streams, 1024);
+    assert_eq!(listener.bounds.buffer_limit, 1 << 20);
     assert_eq!(listener.accept, Accept::ReusePort);
     assert!(listener.access_log.is_empty() && listener.filters.is_empty());
 }
@@ -58,14 +58,17 @@ fn what_is_given_counts() {
     let listener = &snapshot.listeners[0];
     // A whole number, although free-form data has no integers.
     assert_eq!(listener.protocol_options, json!({"level": 3}));
-    assert_eq!(listener.idle_timeout, None);
+    assert_eq!(listener.bounds.idle_timeout, None);
     assert_eq!(
-        listener.first_message_timeout,
+        listener.bounds.first_message_timeout,
         Some(Duration::from_millis(1500))
     );
-    assert_eq!((listener.max_connections, listener.max_streams), (1, 2));
-    assert_eq!(listener.limits.max_message_bytes, 1024);
-    assert_eq!(listener.buffer_limit, 2048);
+    assert_eq!(
+        (listener.bounds.max_connections, listener.bounds.max_streams),
+        (1, 2)
+    );
+    assert_eq!(listener.bounds.limits.max_message_bytes, 1024);
+    assert_eq!(listener.bounds.buffer_limit, 2048);
     assert_eq!(listener.accept, Accept::RoundRobin);
     let paths = listener.access_log.iter().map(|log| &*log.path);
     assert!(paths.eq(["/dev/stdout", "b"]));

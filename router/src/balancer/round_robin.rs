@@ -87,15 +87,15 @@ impl RoundRobin {
                 None => break None,
             }
         };
-        if let Some(turn) = picked {
-            self.now = turn.due;
-            self.turns.push(turn.after(turn.due));
-        }
+        let Some(turn) = picked else {
+            self.turns.extend(self.skipped.drain(..));
+            return None;
+        };
+        self.now = turn.due;
         // Who was skipped has lost the turn: it is not made up for when the endpoint is back.
-        for turn in self.skipped.drain(..) {
-            self.turns.push(turn.after(self.now));
-        }
-        picked.map(|turn| turn.id)
+        let passed = self.skipped.drain(..).chain([turn]);
+        self.turns.extend(passed.map(|t| t.after(turn.due)));
+        Some(turn.id)
     }
 }
 

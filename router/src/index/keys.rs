@@ -105,8 +105,8 @@ impl Key {
             Test::Exact(text) => Some(vec![Self::Exact(folded(text))]),
             Test::OneOf(texts) => Some(texts.iter().map(|t| Self::Exact(folded(t))).collect()),
             Test::Prefix(text) => Some(vec![prefix(text)]),
-            Test::Regex { prefixes, .. } if !prefixes.is_empty() => {
-                Some(prefixes.iter().map(|t| prefix(t)).collect())
+            Test::Regex(regex) if !regex.prefixes.is_empty() => {
+                Some(regex.prefixes.iter().map(|t| prefix(t)).collect())
             }
             _ => None,
         }

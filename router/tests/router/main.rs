@@ -1,5 +1,8 @@
 //! Tests of the router on its public surface.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic, in its helpers too")]
+
+mod allocating;
 mod balancing;
 mod clusters;
 mod limiting;

@@ -1,6 +1,7 @@
 //! The index against routes tried in order.
 
 use std::sync::LazyLock;
+use std::time::{Duration, Instant};
 
 use proptest::collection::vec;
 use proptest::option;
@@ -125,6 +126,21 @@ proptest! {
         check(&table(matchers), &heads)?;
     }
 
+    /// Prefixes of prefixes, and values between them in order.
+    #[test]
+    fn prefix_index_equals_linear(
+        texts in vec(("[abAB]{1,6}", any::<bool>()), 1..30),
+        services in vec("[a-cA-C]{0,8}", 1..30),
+    ) {
+        let prefix = |(text, ignore): (String, bool)| {
+            let case = if ignore { Case::Ignore } else { Case::Sensitive };
+            let value = ValueMatcher::new(Pattern::Prefix(text.into()), case, Sense::Positive);
+            Matcher::on(Name::new("service"), value.unwrap())
+        };
+        let heads: Vec<_> = services.iter().map(|s| toy::request(s, "m", &[])).collect();
+        check(&table(texts.into_iter().map(prefix).collect()), &heads)?;
+    }
+
     /// Enough routes that share their values for buckets to become nodes.
     #[test]
     fn nested_index_equals_linear(
@@ -223,4 +239,15 @@ fn long_values_and_long_prefixes_are_found() {
             "{length}"
         );
     }
+}
+
+#[test]
+fn repeated_values_do_not_repeat_the_work() {
+    let rows = (0..8).map(|y| all(vec![on("x", "a"), on("y", &y.to_string())]));
+    let routes = table(rows.collect());
+    let head = toy::request("s", "m", &[("x", "a"); 30_000]);
+    let start = Instant::now();
+    assert_eq!(routes.find(&head), None);
+    // Once for each repetition, it would take minutes.
+    assert!(start.elapsed() < Duration::from_secs(10));
 }

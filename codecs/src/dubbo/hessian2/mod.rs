@@ -24,7 +24,7 @@ mod string;
 mod tag;
 mod write;
 
-pub use map::{Entry, MapSpan, Value, read_map};
+pub use map::read_map;
 pub use scalar::read_int;
 pub use skip::Skipper;
 pub use string::{read_string, skip_string};

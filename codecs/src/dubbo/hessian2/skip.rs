@@ -27,7 +27,11 @@ impl Skipper {
     /// # Errors
     /// Whatever is wrong with it; the cursor then stands somewhere inside.
     pub fn skip(&mut self, cursor: &mut Cursor<'_>) -> Result<(), BodyError> {
-        let mut open: SmallVec<[Open; 8]> = smallvec![Open::Items(1)];
+        // Most values hold no others.
+        let Some(content) = self.enter(cursor)? else {
+            return Ok(());
+        };
+        let mut open: SmallVec<[Open; 8]> = smallvec![content];
         while let Some(top) = open.last_mut() {
             if top.is_complete(cursor)? {
                 open.pop();
@@ -36,8 +40,7 @@ impl Skipper {
             let at = cursor.offset();
             if let Some(content) = self.enter(cursor)? {
                 open.push(content);
-                // The value itself is not nested in anything but the slot for it.
-                if open.len() > MAX_DEPTH + 1 {
+                if open.len() > MAX_DEPTH {
                     return Err(Fault::TooDeep.at(at));
                 }
             }

@@ -1,5 +1,7 @@
 //! Strings: lengths count UTF-16 units, each of which is spelled on its own in 1 to 3 bytes.
 
+use std::ops::Range;
+
 use super::super::cursor::Cursor;
 use super::super::fault::{BodyError, Fault};
 use super::super::text::Text;
@@ -10,6 +12,9 @@ use super::tag::NULL;
 /// # Errors
 /// [`Fault::NotString`] for any other value, and what is wrong with the string.
 pub fn read_string(cursor: &mut Cursor<'_>) -> Result<Option<Text>, BodyError> {
+    if let Some(text) = take_short(cursor) {
+        return Ok(Some(Text::At(text)));
+    }
     if cursor.peek()? == NULL {
         cursor.byte()?;
         return Ok(None);
@@ -36,6 +41,9 @@ pub fn read_string(cursor: &mut Cursor<'_>) -> Result<Option<Text>, BodyError> {
 /// # Errors
 /// As [`read_string`], null included.
 pub fn skip_string(cursor: &mut Cursor<'_>) -> Result<(), BodyError> {
+    if take_short(cursor).is_some() {
+        return Ok(());
+    }
     let mut chunk = Chunk::read(cursor)?;
     walk(cursor, chunk.units)?;
     while !chunk.last {
@@ -43,6 +51,22 @@ pub fn skip_string(cursor: &mut Cursor<'_>) -> Result<(), BodyError> {
         walk(cursor, chunk.units)?;
     }
     Ok(())
+}
+
+/// Moves past a string of up to 31 ASCII characters, as nearly all header strings and attachments
+/// are; `None`, with nothing consumed, for any other value.
+#[inline]
+fn take_short(cursor: &mut Cursor<'_>) -> Option<Range<usize>> {
+    let (&len @ 0..=0x1f, rest) = cursor.rest().split_first()? else {
+        return None;
+    };
+    let len = usize::from(len);
+    if !rest.get(..len)?.is_ascii() {
+        return None;
+    }
+    let start = cursor.offset() + 1;
+    cursor.advance(1 + len);
+    Some(start..start + len)
 }
 
 /// A chunk's head. Almost all strings are one chunk.

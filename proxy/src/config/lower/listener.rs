@@ -14,7 +14,7 @@ use serde_json::Value;
 use super::access_log;
 use super::problem::{Fault, Problems};
 use super::scalar::{Unique, free_form};
-use crate::config::resolved::{Accept, Listener, Route};
+use crate::config::resolved::{Accept, Bounds, Listener, Route};
 
 /// What a listener's clients speak.
 pub(super) struct Spoken {
@@ -125,6 +125,21 @@ pub(super) fn listener(
     if let Some(address) = address {
         taken.address(problems, &field, path, address);
     }
+    Some(Listener {
+        name: given.name.as_str().into(),
+        bounds: bounds(problems, path, given),
+        access_log: access_log::logs(problems, &path.field("access_log"), &given.access_log),
+        accept: accept(problems, path, given),
+        address: address?,
+        protocol: spoken.protocol.clone()?,
+        protocol_options: spoken.options.clone(),
+        filters,
+        routes,
+        connections: Arc::new(AtomicU32::new(0)),
+    })
+}
+
+fn bounds(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Listener) -> Bounds {
     let mut timeout = |name, given: &Option<prost_types::Duration>, default| {
         problems.timeout(&path.field(name), given.as_ref(), default)
     };
@@ -135,27 +150,18 @@ pub(super) fn listener(
     let streams = given.max_concurrent_streams.unwrap_or(DEFAULT_STREAMS);
     let streams = problems.number(&path.field("max_concurrent_streams"), streams, 1..=u32::MAX);
     let buffer = given.per_connection_buffer_limit_bytes;
-    Some(Listener {
-        name: given.name.as_str().into(),
-        max_connections: problems.number(&path.field("max_connections"), connections, 1..=u32::MAX),
-        max_streams: streams as usize,
+    Bounds {
         limits: Limits {
             max_message_bytes: message_limit(problems, path, given.max_message_bytes),
             // Clients send theirs; what is silent for too long is closed.
             keepalive: None,
         },
-        buffer_limit: buffer_limit(problems, path, buffer),
-        access_log: access_log::logs(problems, &path.field("access_log"), &given.access_log),
-        accept: accept(problems, path, given),
-        address: address?,
-        protocol: spoken.protocol.clone()?,
-        protocol_options: spoken.options.clone(),
-        filters,
-        routes,
         idle_timeout,
         first_message_timeout,
-        connections: Arc::new(AtomicU32::new(0)),
-    })
+        max_connections: problems.number(&path.field("max_connections"), connections, 1..=u32::MAX),
+        max_streams: streams as usize,
+        buffer_limit: buffer_limit(problems, path, buffer),
+    }
 }
 
 /// `max_message_bytes` of the listener or cluster at `path`.

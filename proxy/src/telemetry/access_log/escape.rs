@@ -69,6 +69,19 @@ pub(super) fn json(out: &mut Vec<u8>, value: &[u8]) {
     }
 }
 
+/// Writes `value` in decimal, with zeros before it if it has less than `width` digits.
+pub(super) fn decimal(out: &mut Vec<u8>, mut value: u64, width: usize) {
+    let mut digits = [b'0'; MAX_DIGITS];
+    let mut start = MAX_DIGITS;
+    while value > 0 {
+        start -= 1;
+        digits[start] = b'0' + (value % 10) as u8;
+        value /= 10;
+    }
+    let start = start.min(MAX_DIGITS - width.min(MAX_DIGITS));
+    out.extend_from_slice(&digits[start..]);
+}
+
 fn is_plain(value: &[u8]) -> bool {
     let is_plain = |&byte: &u8| matches!(byte, b' '..=b'~' if byte != b'"' && byte != b'\\');
     value.iter().all(is_plain)
@@ -93,6 +106,8 @@ fn hex(out: &mut Vec<u8>, value: u32) {
     }
 }
 
+/// Of the largest 64-bit number.
+const MAX_DIGITS: usize = 20;
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 #[cfg(test)]
@@ -124,6 +139,21 @@ mod tests {
         assert_eq!(read, value);
         assert!(!escaped.contains(char::is_control));
         assert_eq!(written(json, b"a\xff\xfeb"), "a\u{fffd}\u{fffd}b");
+    }
+
+    #[test]
+    fn numbers_are_padded() {
+        for (value, width, expected) in [
+            (0, 1, "0"),
+            (0, 2, "00"),
+            (7, 3, "007"),
+            (1234, 2, "1234"),
+            (u64::MAX, 1, "18446744073709551615"),
+        ] {
+            let mut out = Vec::new();
+            decimal(&mut out, value, width);
+            assert_eq!(out, expected.as_bytes());
+        }
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Operator {
         match self.command.value(record) {
             Value::Absent if style == Style::Json => out.extend_from_slice(b"null"),
             Value::Absent => out.push(b'-'),
-            Value::Number(number) => self.write_plain(out, |out| write!(out, "{number}")),
+            value @ Value::Number(_) => self.write_plain(out, &value, style),
             value if style == Style::Json => {
                 out.push(b'"');
                 self.write_string(out, &value, style);
@@ -102,25 +102,21 @@ impl Operator {
                     Style::Json | Style::JsonPart => escape::json(out, bytes),
                 }
             }
-            Value::Address(address) => self.write_plain(out, |out| write!(out, "{address}")),
-            Value::Ip(ip) => self.write_plain(out, |out| write!(out, "{ip}")),
-            Value::Time(time, format) => {
-                self.write_plain(out, |out| format.write(out, *time, style))
-            }
             Value::Number(_) | Value::Absent => {}
+            value => self.write_plain(out, value, style),
         }
     }
 
     /// Writes what needs no escapes, and cuts it.
-    fn write_plain(
-        &self,
-        out: &mut Vec<u8>,
-        write: impl FnOnce(&mut Vec<u8>) -> std::io::Result<()>,
-    ) {
+    fn write_plain(&self, out: &mut Vec<u8>, value: &Value<'_>, style: Style) {
         let start = out.len();
-        // Writing into a vector does not fail.
-        let written = write(out);
-        debug_assert!(written.is_ok());
+        match value {
+            Value::Number(number) => escape::decimal(out, *number, 1),
+            Value::Address(address) => write_address(out, address),
+            Value::Ip(ip) => write_ip(out, ip),
+            Value::Time(time, format) => format.write(out, *time, style),
+            Value::Bytes(_) | Value::Absent => {}
+        }
         out.truncate(start.saturating_add(self.max_bytes));
     }
 }
@@ -172,6 +168,33 @@ impl Port {
             Self::Shown => Value::Address(address),
             Self::Hidden => Value::Ip(address.ip()),
         }
+    }
+}
+
+fn write_address(out: &mut Vec<u8>, address: &SocketAddr) {
+    match address {
+        SocketAddr::V4(_) => {
+            write_ip(out, &address.ip());
+            out.push(b':');
+            escape::decimal(out, address.port().into(), 1);
+        }
+        // Writing into a vector does not fail.
+        SocketAddr::V6(address) => drop(write!(out, "{address}")),
+    }
+}
+
+fn write_ip(out: &mut Vec<u8>, ip: &IpAddr) {
+    match ip {
+        IpAddr::V4(ip) => {
+            for (index, octet) in ip.octets().into_iter().enumerate() {
+                if index > 0 {
+                    out.push(b'.');
+                }
+                escape::decimal(out, octet.into(), 1);
+            }
+        }
+        // Writing into a vector does not fail.
+        IpAddr::V6(ip) => drop(write!(out, "{ip}")),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Points in time as text, in UTC.
 
-use std::io::{self, Write};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::escape::decimal;
 use super::{Style, escape};
 
 /// How a point in time is written.
@@ -25,11 +25,11 @@ enum Part {
 
 /// A point in time that a format's letters ask for.
 struct Moment {
-    year: i64,
-    month: u32,
-    day: u32,
+    year: u64,
+    month: u64,
+    day: u64,
     /// Since 1970-01-01T00:00:00Z.
-    seconds: i64,
+    seconds: u64,
     nanos: u32,
 }
 
@@ -62,42 +62,36 @@ impl TimeFormat {
     }
 
     /// Appends `time`. A time before 1970 is written as 1970.
-    pub(super) fn write(
-        &self,
-        out: &mut Vec<u8>,
-        time: SystemTime,
-        style: Style,
-    ) -> io::Result<()> {
+    pub(super) fn write(&self, out: &mut Vec<u8>, time: SystemTime, style: Style) {
         let moment = Moment::of(time);
-        let of_day = moment.seconds.rem_euclid(86_400);
+        let of_day = moment.seconds % 86_400;
         for part in &self.0 {
             match part {
                 Part::Literal(text) if style == Style::Text => {
-                    out.extend_from_slice(text.as_bytes())
+                    out.extend_from_slice(text.as_bytes());
                 }
                 Part::Literal(text) => escape::json(out, text.as_bytes()),
-                Part::Year => write!(out, "{:04}", moment.year)?,
-                Part::Month => write!(out, "{:02}", moment.month)?,
-                Part::Day => write!(out, "{:02}", moment.day)?,
-                Part::Hour => write!(out, "{:02}", of_day / 3600)?,
-                Part::Minute => write!(out, "{:02}", of_day / 60 % 60)?,
-                Part::Second => write!(out, "{:02}", of_day % 60)?,
-                Part::EpochSeconds => write!(out, "{}", moment.seconds)?,
+                Part::Year => decimal(out, moment.year, 4),
+                Part::Month => decimal(out, moment.month, 2),
+                Part::Day => decimal(out, moment.day, 2),
+                Part::Hour => decimal(out, of_day / 3600, 2),
+                Part::Minute => decimal(out, of_day / 60 % 60, 2),
+                Part::Second => decimal(out, of_day % 60, 2),
+                Part::EpochSeconds => decimal(out, moment.seconds, 1),
                 &Part::Fraction(digits) => {
                     let value = moment.nanos / 10_u32.pow(9 - u32::from(digits));
-                    write!(out, "{value:0width$}", width = digits.into())?;
+                    decimal(out, value.into(), digits.into());
                 }
             }
         }
-        Ok(())
     }
 }
 
 impl Moment {
     fn of(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let seconds = since.as_secs() as i64;
-        let (year, month, day) = civil(seconds.div_euclid(86_400));
+        let seconds = since.as_secs();
+        let (year, month, day) = civil(seconds / 86_400);
         Self {
             year,
             month,
@@ -111,17 +105,16 @@ impl Moment {
 /// Year, month and day in the Gregorian calendar, so many days after 1970-01-01.
 ///
 /// Counts from 1 March of year 0, so that the leap day is the last of its year.
-fn civil(days: i64) -> (i64, u32, u32) {
+fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468;
-    let era = days.div_euclid(146_097);
-    let of_era = days.rem_euclid(146_097);
+    let (era, of_era) = (days / 146_097, days % 146_097);
     let year = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year + year / 4 - year / 100);
     let month = (5 * of_year + 2) / 153;
-    let day = (of_year - (153 * month + 2) / 5 + 1) as u32;
+    let day = of_year - (153 * month + 2) / 5 + 1;
     let january_first = if month < 10 { month + 3 } else { month - 9 };
-    let year = year + era * 400 + i64::from(january_first <= 2);
-    (year, january_first as u32, day)
+    let year = year + era * 400 + u64::from(january_first <= 2);
+    (year, january_first, day)
 }
 
 fn push_text(parts: &mut Vec<Part>, text: &str) {
@@ -162,7 +155,7 @@ mod tests {
     fn written(format: &TimeFormat, seconds: u64, nanos: u32) -> String {
         let mut out = Vec::new();
         let time = UNIX_EPOCH + Duration::new(seconds, nanos);
-        format.write(&mut out, time, Style::Text).unwrap();
+        format.write(&mut out, time, Style::Text);
         String::from_utf8(out).unwrap()
     }
 

@@ -287,7 +287,7 @@ impl Log {
         if let Some(error) = error
             && !self.complained
         {
-            tracing::error!(path, %error, "access log cannot be written; its lines are lost and counted");
+            tracing::error!(path, %error, "access log cannot be written; lines are lost");
             self.complained = true;
         }
     }

@@ -135,3 +135,24 @@ fn a_line_cut_by_an_error_does_not_spoil_the_next() {
     let (written, error) = write_all(&mut disk, b"one\ntwo\n").unwrap_err();
     assert_eq!((written, error.kind()), (3, io::ErrorKind::StorageFull));
 }
+
+#[test]
+fn a_busy_log_reuses_its_buffers() {
+    let (writer, totals) = writer();
+    let mut sink = writer.handle().sink("/dev/null");
+    let log = log();
+    let mut write = |chunks| {
+        for _ in 0..chunks {
+            for _ in 0..100 {
+                sink.write(&log, &record());
+            }
+            sink.flush();
+            assert!(writer.flush(LONG));
+        }
+    };
+    write(5);
+    let allocations = allocation_counter::measure(|| write(20));
+    assert_eq!(totals.written(), 2500);
+    // Asking the writer whether it is done allocates; lines do not.
+    assert!(allocations.count_total < 80, "{allocations:?}");
+}

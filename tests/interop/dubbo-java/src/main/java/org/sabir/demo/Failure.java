@@ -10,9 +10,19 @@ import org.apache.dubbo.rpc.RpcException;
 final class Failure {
     private Failure() {}
 
-    /** The exception's class and message, its cause's class, and Dubbo's own code where it has one. */
+    /** The facts of the exception, and those of its innermost cause under "root". */
     static Map<String, Object> of(Throwable thrown) {
-        Throwable failure = unwrap(thrown);
+        Throwable root = thrown;
+        while (root.getCause() != null) {
+            root = root.getCause();
+        }
+        Map<String, Object> facts = facts(unwrap(thrown));
+        facts.put("root", facts(root));
+        return facts;
+    }
+
+    /** Class and message, the cause's class, and Dubbo's own code where there is one. */
+    private static Map<String, Object> facts(Throwable failure) {
         Map<String, Object> facts = new LinkedHashMap<>();
         facts.put("class", failure.getClass().getName());
         facts.put("message", failure.getMessage());
@@ -49,7 +59,8 @@ final class Failure {
 
     private static Throwable unwrap(Throwable thrown) {
         Throwable failure = thrown;
-        while (failure instanceof ExecutionException || failure instanceof CompletionException) {
+        while ((failure instanceof ExecutionException || failure instanceof CompletionException)
+                && failure.getCause() != null) {
             failure = failure.getCause();
         }
         return failure;

@@ -12,6 +12,9 @@ import org.apache.dubbo.config.ServiceConfig;
 
 /** A provider of {@link UserService}: {@code ProviderMain NAME PORT GROUP VERSION}. */
 public final class ProviderMain {
+    /** Listeners one connection may have; Dubbo's own limit is one. */
+    static final int CALLBACKS = 100;
+
     private ProviderMain() {}
 
     public static void main(String[] args) throws Exception {
@@ -38,6 +41,7 @@ public final class ProviderMain {
         service.setRef(new UserServiceImpl(name));
         service.setGroup(group);
         service.setVersion(version);
+        service.setCallbacks(CALLBACKS);
         service.setMethods(List.of(callbackMethod()));
         service.export();
     }

@@ -43,6 +43,7 @@ final class References {
         reference.setGroup(text(target, "group"));
         reference.setVersion(text(target, "version"));
         reference.setCheck(false);
+        reference.setCallbacks(ProviderMain.CALLBACKS);
         reference.setTimeout(number(target, "timeout", 10_000));
         if (target.has("retries")) {
             reference.setRetries(target.get("retries").getAsInt());

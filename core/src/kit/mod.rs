@@ -16,6 +16,8 @@
 //! an error or a message, never a panic, nor memory out of proportion; and a reply of the proxy's
 //! own parses as a response of the same id and code class.
 
+pub mod windowed;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Instant;

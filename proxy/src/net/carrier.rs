@@ -1,0 +1,343 @@
+//! A connection to an endpoint: the task that drives it.
+
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use sabir_core::connection::{Event, EventKind, Written};
+use sabir_core::frame::{Frame, StreamId};
+use sabir_core::head::{Head, Kind};
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::pump::Pump;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::link::{Link, LinkError, Read};
+use super::session::ToSession;
+use super::upstream::{Caller, Pending, State, ToUpstream, Upstream};
+use super::worker::Worker;
+use crate::telemetry::ClusterCounter;
+
+/// The task of an established connection to an endpoint.
+pub(crate) struct Carrier<S> {
+    link: Link<S>,
+    handle: Rc<Upstream>,
+    worker: Rc<Worker>,
+    letters: VecDeque<ToUpstream>,
+    /// Requests for which the connection has no room yet.
+    waiting: VecDeque<(StreamId, Head)>,
+    idle_timeout: Option<Duration>,
+    last_used: Instant,
+    buffer_limit: usize,
+    closing: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
+    pub(crate) fn new(link: Link<S>, handle: Rc<Upstream>, worker: Rc<Worker>) -> Self {
+        let config = handle.endpoint.cluster.config();
+        handle.state.set(State::Ready);
+        Self {
+            last_used: link.now(),
+            idle_timeout: config.idle_timeout,
+            buffer_limit: config.buffer_limit,
+            link,
+            handle,
+            worker,
+            letters: VecDeque::new(),
+            waiting: VecDeque::new(),
+            closing: false,
+        }
+    }
+
+    /// Runs until the connection is gone; every exchange on it has then been answered or failed.
+    pub(crate) async fn run(mut self) {
+        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        if let Err(error) = ended {
+            let (endpoint, in_flight) = (self.handle.endpoint.address, self.handle.active());
+            tracing::debug!(%endpoint, in_flight, %error, "upstream connection failed");
+        }
+        self.account();
+        // What waited for room was never written; everything else may have been acted on.
+        for (stream, head) in self.waiting.drain(..) {
+            self.handle.mailbox.push(ToUpstream::Request(stream, head));
+        }
+        self.handle.fail_all(Executed::Maybe);
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        self.link.begin(Instant::now());
+        for _ in 0..TURNS {
+            let mut progress = self.take_letters(cx)?;
+            if self.wants_read() {
+                match self.link.poll_read(cx, &self.worker) {
+                    Poll::Ready(Ok(Read::Some)) => progress = true,
+                    Poll::Ready(Ok(Read::End)) => {
+                        self.take_events();
+                        return Poll::Ready(Ok(()));
+                    }
+                    Poll::Ready(Err(error)) => {
+                        self.take_events();
+                        return Poll::Ready(Err(error));
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            self.take_events();
+            self.link.handle_timeout()?;
+            let flushed = self.link.poll_flush(cx)?;
+            if self.is_done() && flushed.is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if !progress && !self.has_letters() {
+                return self.settle(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Nothing is left to do but to wait.
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        self.account();
+        let idle_at = self.idle_timeout.map(|idle| self.last_used + idle);
+        let idle_at = idle_at.filter(|_| self.handle.active() == 0);
+        if !self.link.poll_alarm(idle_at, cx) {
+            return Poll::Pending;
+        }
+        let now = Instant::now();
+        self.link.begin(now);
+        if idle_at.is_some_and(|at| at <= now) {
+            return Poll::Ready(Ok(()));
+        }
+        self.link.handle_timeout()?;
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn wants_read(&self) -> bool {
+        self.link.conn().wants_read()
+    }
+
+    fn is_done(&self) -> bool {
+        let idle = self.handle.active() == 0 && self.waiting.is_empty();
+        self.link.conn().is_finished() || (self.closing && idle)
+    }
+
+    fn account(&mut self) {
+        let (received, sent) = self.link.take_traffic();
+        if received + sent > 0 {
+            let cluster = self.handle.endpoint.cluster.stats_id;
+            let mut stats = self.worker.stats.borrow_mut();
+            stats.add(ClusterCounter::RxBytes, cluster, received);
+            stats.add(ClusterCounter::TxBytes, cluster, sent);
+        }
+    }
+
+    fn take_letters(&mut self, cx: &Context<'_>) -> Result<bool, LinkError> {
+        self.retry_waiting();
+        let mut progress = false;
+        // A peer that does not read holds back those who write to it.
+        while self.link.backlog() < self.buffer_limit {
+            let Some(letter) = self.letters.pop_front() else {
+                match self.handle.mailbox.poll_take(cx, &mut self.letters) {
+                    Poll::Ready(()) => continue,
+                    Poll::Pending => break,
+                }
+            };
+            progress = true;
+            self.last_used = self.link.now();
+            self.on_letter(letter);
+        }
+        self.handle
+            .set_congested(self.link.backlog() >= self.buffer_limit);
+        if progress && self.link.has_unread() {
+            self.link.recv()?;
+        }
+        Ok(progress)
+    }
+
+    fn has_letters(&self) -> bool {
+        !self.letters.is_empty() && self.link.backlog() < self.buffer_limit
+    }
+
+    fn on_letter(&mut self, letter: ToUpstream) {
+        match letter {
+            ToUpstream::Request(stream, head) => self.start(stream, head),
+            ToUpstream::Frame(stream, frame) => self.on_frame(stream, frame),
+            ToUpstream::Consumed(stream, bytes) => {
+                self.link
+                    .with(|conn, turn| conn.consumed(stream, bytes, turn));
+            }
+            ToUpstream::Reply(stream, echo, reply) => {
+                self.link
+                    .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
+            }
+            ToUpstream::Close => self.closing = true,
+        }
+    }
+
+    /// Writes a request, or lets it wait for room.
+    fn start(&mut self, stream: StreamId, head: Head) {
+        if self.handle.pending.borrow().get(stream).is_none() {
+            return; // given up before it was written
+        }
+        if !self.waiting.is_empty() || !self.link.with(|conn, _| conn.open(stream)) {
+            return self.waiting.push_back((stream, head));
+        }
+        self.write(stream, Frame::Head(head));
+    }
+
+    fn retry_waiting(&mut self) {
+        while let Some((stream, head)) = self.waiting.pop_front() {
+            if self.handle.pending.borrow().get(stream).is_none() {
+                continue;
+            }
+            if !self.link.with(|conn, _| conn.open(stream)) {
+                return self.waiting.push_front((stream, head));
+            }
+            self.write(stream, Frame::Head(head));
+        }
+    }
+
+    fn on_frame(&mut self, stream: StreamId, frame: Frame) {
+        let streaming = self
+            .handle
+            .pending
+            .borrow_mut()
+            .get_mut(stream)
+            .and_then(|p| p.pump.take());
+        let Some(mut pump) = streaming else {
+            return self.write(stream, frame);
+        };
+        pump.push(frame);
+        self.pump(stream, pump);
+    }
+
+    /// Moves what the peer's window has room for.
+    fn pump(&mut self, stream: StreamId, mut pump: Box<Pump>) {
+        let moved = self.link.with(|conn, turn| pump.run(conn, stream, turn));
+        let mut pending = self.handle.pending.borrow_mut();
+        let Some(waiting) = pending.get_mut(stream) else {
+            return;
+        };
+        waiting.pump = Some(pump);
+        if let Ok(moved) = moved
+            && moved.bytes > 0
+        {
+            let Caller { inbox, key } = &waiting.caller;
+            inbox.push(ToSession::Consumed(*key, moved.bytes));
+        }
+    }
+
+    /// Writes one frame of a message protocol, or the head of a stream.
+    fn write(&mut self, stream: StreamId, frame: Frame) {
+        let written = self.link.with(|conn, turn| conn.send(stream, frame, turn));
+        match written {
+            Ok(Written::Whole) => {}
+            Ok(Written::Unmodified) => self.count(ClusterCounter::MutationNotWritten),
+            Err(_) => return self.fail(stream, Code::Internal),
+        }
+        let one_way = |p: &Pending| p.one_way;
+        let sent = self
+            .handle
+            .pending
+            .borrow()
+            .get(stream)
+            .is_some_and(one_way);
+        if sent && let Some(pending) = self.handle.forget(stream) {
+            let Caller { inbox, key } = pending.caller;
+            inbox.push(ToSession::Sent(key));
+        }
+    }
+
+    fn fail(&self, stream: StreamId, code: Code) {
+        if let Some(Pending { caller, .. }) = self.handle.forget(stream) {
+            let outcome = Outcome::new(Party::Proxy, Executed::No, code);
+            caller
+                .inbox
+                .push(ToSession::Failed(caller.key, outcome, None));
+        }
+    }
+
+    fn count(&self, counter: ClusterCounter) {
+        self.worker
+            .count(self.handle.endpoint.cluster.stats_id, counter);
+    }
+
+    fn take_events(&mut self) {
+        while let Some(Event { stream, kind }) = self.link.next_event() {
+            match kind {
+                EventKind::Frame(frame) => self.on_response(stream, frame),
+                EventKind::Writable => self.on_writable(stream),
+                EventKind::Draining => {
+                    self.handle.state.set(State::Draining);
+                    self.handle.endpoint.drain();
+                    self.count(ClusterCounter::EndpointDrain);
+                }
+                EventKind::Resumed => {
+                    self.handle.state.set(State::Ready);
+                    self.handle.endpoint.resume();
+                }
+            }
+        }
+    }
+
+    fn on_writable(&mut self, stream: StreamId) {
+        let mut pending = self.handle.pending.borrow_mut();
+        let pump = pending.get_mut(stream).and_then(|p| p.pump.take());
+        drop(pending);
+        if let Some(pump) = pump {
+            self.pump(stream, pump);
+        }
+    }
+
+    fn on_response(&mut self, stream: StreamId, frame: Frame) {
+        if let Frame::Head(head) = &frame
+            && head.kind != Kind::Response
+        {
+            return self.on_server_request(stream, frame);
+        }
+        self.last_used = self.link.now();
+        let caller = if frame.ends() {
+            self.handle.forget(stream).map(|p| p.caller)
+        } else {
+            let pending = self.handle.pending.borrow();
+            pending.get(stream).map(|p| p.caller.clone())
+        };
+        match caller {
+            Some(Caller { inbox, key }) => inbox.push(ToSession::Frame(key, frame)),
+            None => self.drop_late(stream, &frame),
+        }
+    }
+
+    /// Drops what nobody waits for any longer, so that it can reach nobody else.
+    fn drop_late(&mut self, stream: StreamId, frame: &Frame) {
+        match frame {
+            Frame::Head(_) => self.count(ClusterCounter::RsUnknownId),
+            Frame::Data { bytes, .. } => {
+                let n = bytes.len();
+                self.link.with(|conn, turn| conn.consumed(stream, n, turn));
+            }
+            Frame::Trailers(_) | Frame::Reset(_) => {}
+        }
+    }
+
+    /// The server calls its client: only a connection bound to one client knows whom it means.
+    fn on_server_request(&mut self, stream: StreamId, frame: Frame) {
+        let Frame::Head(head) = frame else { return };
+        if let Some(owner) = &self.handle.owner {
+            let upstream = self.handle.clone();
+            return owner.push(ToSession::Request(upstream, stream, Box::new(head)));
+        }
+        self.count(ClusterCounter::ServerRequestRefused);
+        if head.kind == Kind::Request {
+            let message = "this connection is shared by many clients; the proxy cannot tell which one this call is for";
+            let reply = Reply::refused(Code::NotFound, message);
+            self.link
+                .with(|conn, turn| conn.reply(stream, head.echo, &reply, turn));
+        }
+    }
+}
+
+/// Turns of a task before others get theirs.
+const TURNS: usize = 8;

@@ -1,0 +1,115 @@
+//! One request and its response, as the session that received the request keeps it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use sabir_core::filter::Context;
+use sabir_core::frame::StreamId;
+use sabir_core::head::{Echo, Head};
+use sabir_core::outcome::Outcome;
+use sabir_core::pump::Pump;
+use sabir_router::action::Target;
+use sabir_router::limits::Permit;
+
+use super::finish::Why;
+use super::pool::Cluster;
+use super::upstream::Upstream;
+use crate::config::resolved::{Listener, Route};
+use crate::telemetry::SeriesId;
+
+/// One request and its response.
+pub(crate) struct Exchange {
+    /// Stream on the caller's connection.
+    pub(crate) stream: StreamId,
+    pub(crate) echo: Echo,
+    pub(crate) one_way: bool,
+    pub(crate) cx: Context,
+    pub(crate) place: Place,
+    pub(crate) routed: Routed,
+    pub(crate) passed: Passed,
+    /// Its counters, once it is known where it goes.
+    pub(crate) series: Option<SeriesId>,
+    pub(crate) log: Option<Box<Logged>>,
+    /// Why the proxy answered itself, if it did.
+    pub(crate) why: Option<Why>,
+    /// Frames of a streamed response, when the response is one.
+    pub(crate) pump: Option<Box<Pump>>,
+}
+
+/// Where an exchange stands.
+pub(crate) enum Place {
+    /// A filter decides.
+    Filtering(Box<Head>),
+    /// The request is with an endpoint.
+    Upstream(Rc<Upstream>, StreamId),
+    /// The proxy itself has it.
+    Here,
+}
+
+/// Configuration a request was routed by, whatever is loaded meanwhile.
+pub(crate) struct Routed {
+    pub(crate) config: Rc<Table>,
+    /// Position of the route, once found.
+    pub(crate) route: Option<usize>,
+    pub(crate) target: Option<Target>,
+    pub(crate) cluster: Option<Rc<Cluster>>,
+    pub(crate) permit: Option<Permit>,
+    /// Endpoints that could not be reached, so that no work can have been done twice.
+    pub(crate) unreachable: u8,
+    /// How often the request was given to an endpoint.
+    pub(crate) attempts: u32,
+}
+
+/// How many filters saw the request.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Passed {
+    pub(crate) listener: usize,
+    pub(crate) route: usize,
+}
+
+/// A listener's configuration with the worker's clusters that its routes refer to.
+pub(crate) struct Table {
+    pub(crate) listener: Arc<Listener>,
+    pub(crate) clusters: Rc<[Rc<Cluster>]>,
+}
+
+/// What the access log says about an exchange and nothing else needs.
+pub(crate) struct Logged {
+    pub(crate) request: Head,
+    pub(crate) started: SystemTime,
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+}
+
+impl Exchange {
+    /// Tells the filters that saw the request how it ended.
+    pub(crate) fn tell_filters(&mut self, outcome: Outcome) {
+        let Self {
+            routed, passed, cx, ..
+        } = self;
+        if let Some(route) = routed.route() {
+            route.filters.on_end(passed.route, outcome, cx);
+        }
+        let chain = &routed.config.listener.filters;
+        chain.on_end(passed.listener, outcome, cx);
+    }
+}
+
+impl Routed {
+    pub(crate) fn new(config: Rc<Table>) -> Self {
+        Self {
+            config,
+            route: None,
+            target: None,
+            cluster: None,
+            permit: None,
+            unreachable: 0,
+            attempts: 0,
+        }
+    }
+
+    pub(crate) fn route(&self) -> Option<&Route> {
+        self.config.listener.routes.route(self.route?)
+    }
+}

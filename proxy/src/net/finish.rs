@@ -1,0 +1,156 @@
+//! How exchanges end: the answer of our own, the books, the log.
+
+use std::time::Duration;
+
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use slotmap::DefaultKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::{Exchange, Place};
+use super::session::Session;
+use crate::telemetry::access_log::{Downstream, Record, Upstream};
+use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Answers the caller ourselves, unless it awaits no answer.
+    pub(super) fn answer(&mut self, key: DefaultKey, why: Why, reply: Reply) {
+        let exchange = &mut self.exchanges[key];
+        exchange.why = Some(why);
+        if exchange.one_way {
+            self.count(ListenerCounter::RqOneWayDropped);
+        } else {
+            let (stream, echo) = (exchange.stream, exchange.echo);
+            self.link
+                .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
+        }
+        self.finish(key, reply.outcome);
+    }
+
+    /// The caller is gone, or gave its request up.
+    pub(super) fn abandon(&mut self, key: DefaultKey) {
+        self.count(ListenerCounter::RqCancelled);
+        let exchange = &mut self.exchanges[key];
+        exchange.why = Some(Why::CallerGone);
+        if let Some(cluster) = &exchange.routed.cluster {
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::RqCancelled);
+        }
+        let outcome = Outcome::new(Party::Caller, Executed::Maybe, Code::Cancelled);
+        self.finish(key, outcome);
+    }
+
+    /// Closes the books on an exchange, whichever way it ended.
+    pub(super) fn finish(&mut self, key: DefaultKey, outcome: Outcome) {
+        let Some(mut exchange) = self.exchanges.remove(key) else {
+            return;
+        };
+        if let Place::Upstream(upstream, stream) = &exchange.place {
+            upstream.cancel(*stream);
+        }
+        if !self.streams.is_empty() {
+            self.streams.remove(&exchange.stream);
+        }
+        exchange.cx.now = self.link.now();
+        exchange.tell_filters(outcome);
+        let elapsed = exchange
+            .cx
+            .now
+            .saturating_duration_since(exchange.cx.started);
+        self.book(&mut exchange, outcome, elapsed);
+        if exchange.log.is_some() {
+            self.log(&exchange, outcome, elapsed);
+        }
+    }
+
+    fn book(&self, exchange: &mut Exchange, outcome: Outcome, elapsed: Duration) {
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.adjust(ListenerGauge::RqActive, self.listener.stats_id, -1);
+        let routed = &mut exchange.routed;
+        if let Some(cluster) = &routed.cluster {
+            stats.adjust(ClusterGauge::RqActive, cluster.stats_id, -1);
+            if let Some(permit) = routed.permit.take() {
+                cluster.release(permit);
+            }
+        }
+        if let Some(series) = exchange.series {
+            stats.record(series, outcome, elapsed);
+        }
+    }
+
+    fn log(&self, exchange: &Exchange, outcome: Outcome, duration: Duration) {
+        let Some(logged) = &exchange.log else { return };
+        let listener = &exchange.routed.config.listener;
+        let route = exchange.routed.route();
+        let cluster = exchange.routed.cluster.as_ref().map(|c| c.config());
+        let record = Record {
+            start: logged.started,
+            duration,
+            protocol: listener.protocol.name(),
+            service: logged.request.service(),
+            method: logged.request.method(),
+            request: Some(&logged.request),
+            outcome,
+            details: exchange.why.map_or("", Why::as_str),
+            downstream: Downstream {
+                listener: &listener.name,
+                peer: self.addresses.peer,
+                local: self.addresses.local,
+            },
+            upstream: Upstream {
+                route: route.map_or("", |r| &r.rule.name),
+                cluster: cluster.as_ref().map(|c| &*c.name),
+                endpoint: exchange.cx.endpoint,
+                attempts: exchange.routed.attempts,
+            },
+            bytes_received: logged.received,
+            bytes_sent: logged.sent,
+        };
+        self.worker.logs.write(&listener.access_log, &record);
+    }
+}
+
+/// Why the proxy made an answer itself.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Why {
+    /// The request's content is not what its protocol says.
+    Malformed,
+    /// No route matched.
+    NoRoute,
+    /// The route answers itself.
+    DirectResponse,
+    /// A filter answered.
+    Filter,
+    /// The cluster has its limit of requests or connections.
+    Overflow,
+    /// There was no endpoint to choose.
+    NoHealthyEndpoint,
+    /// No endpoint could be reached.
+    ConnectFailure,
+    /// The connection was lost before the answer.
+    ConnectionLost,
+    /// The endpoint gave the request up.
+    Reset,
+    /// The deadline passed.
+    Deadline,
+    /// The caller did not wait for the answer.
+    CallerGone,
+}
+
+impl Why {
+    /// Name in logs.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed_request",
+            Self::NoRoute => "no_route",
+            Self::DirectResponse => "direct_response",
+            Self::Filter => "filter_response",
+            Self::Overflow => "overflow",
+            Self::NoHealthyEndpoint => "no_healthy_endpoint",
+            Self::ConnectFailure => "connect_failure",
+            Self::ConnectionLost => "connection_lost",
+            Self::Reset => "upstream_reset",
+            Self::Deadline => "deadline",
+            Self::CallerGone => "caller_gone",
+        }
+    }
+}

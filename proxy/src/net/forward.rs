@@ -1,0 +1,340 @@
+//! What a session does with requests: filters, route, endpoint, and the answer.
+
+use std::rc::Rc;
+use std::time::SystemTime;
+
+use sabir_core::filter::{Context, Decided, Flow, Step};
+use sabir_core::frame::StreamId;
+use sabir_core::head::{Head, Kind};
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_router::action::{Action, Target};
+use sabir_router::limits::Resource;
+use slotmap::DefaultKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::{Exchange, Logged, Passed, Place, Routed};
+use super::finish::Why;
+use super::pool::{Attempt, Cluster};
+use super::session::{Session, ToSession};
+use super::upstream::{Caller, Upstream};
+use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// A request arrived.
+    pub(super) fn on_request(&mut self, stream: StreamId, mut head: Head) {
+        self.touch();
+        self.count_request(head.kind);
+        let key = self.begin(stream, &head);
+        if head.fault().is_some() {
+            return self.no_route(key, &head);
+        }
+        if self.exchanges[key]
+            .routed
+            .config
+            .listener
+            .filters
+            .is_empty()
+        {
+            return self.route(key, head);
+        }
+        self.name(key, &head);
+        let exchange = &mut self.exchanges[key];
+        let chain = &exchange.routed.config.listener.filters;
+        let step = chain.on_request(0, &mut head, &mut exchange.cx);
+        self.after_listener_filters(key, head, step);
+    }
+
+    fn count_request(&self, kind: Kind) {
+        let id = self.listener.stats_id;
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.add(ListenerCounter::RqTotal, id, 1);
+        stats.adjust(ListenerGauge::RqActive, id, 1);
+        if kind == Kind::OneWay {
+            stats.add(ListenerCounter::RqOneWay, id, 1);
+        }
+    }
+
+    /// Takes an exchange into the books.
+    fn begin(&mut self, stream: StreamId, head: &Head) -> DefaultKey {
+        let config = self.listener.current();
+        let log = (!config.listener.access_log.is_empty()).then(|| {
+            Box::new(Logged {
+                request: head.clone(),
+                started: SystemTime::now(),
+                received: head.wire().len() as u64,
+                sent: 0,
+            })
+        });
+        let key = self.exchanges.insert(Exchange {
+            stream,
+            echo: head.echo,
+            one_way: head.kind == Kind::OneWay,
+            cx: Context::new(self.addresses.peer, self.link.now()),
+            place: Place::Here,
+            routed: Routed::new(config),
+            passed: Passed::default(),
+            series: None,
+            log,
+            why: None,
+            pump: None,
+        });
+        if !head.end {
+            self.streams.insert(stream, key);
+        }
+        key
+    }
+
+    /// Finds the counters of an exchange, by where its request goes.
+    fn name(&mut self, key: DefaultKey, head: &Head) {
+        let exchange = &mut self.exchanges[key];
+        let cluster = exchange.routed.cluster.as_ref().map(|c| c.stats_id);
+        let (service, method) = (head.service(), head.method());
+        let mut stats = self.worker.stats.borrow_mut();
+        let series = stats.series(self.listener.stats_id, cluster, service, method);
+        exchange.series = Some(series);
+    }
+
+    fn after_listener_filters(&mut self, key: DefaultKey, head: Head, step: Step) {
+        let exchange = &mut self.exchanges[key];
+        match step {
+            Step::Done => {
+                exchange.passed.listener = exchange.routed.config.listener.filters.len();
+                self.route(key, head);
+            }
+            Step::Reply(passed, reply) => {
+                exchange.passed.listener = passed;
+                self.refuse(key, reply);
+            }
+            Step::Wait(passed, decision) => {
+                exchange.passed.listener = passed;
+                self.wait(key, head, decision);
+            }
+        }
+    }
+
+    /// Finds the route and does what it says.
+    fn route(&mut self, key: DefaultKey, mut head: Head) {
+        let exchange = &mut self.exchanges[key];
+        let config = exchange.routed.config.clone();
+        let Some((position, route)) = config.listener.routes.find(&head) else {
+            return self.no_route(key, &head);
+        };
+        exchange.routed.route = Some(position);
+        if route.filters.is_empty() {
+            return self.act(key, head);
+        }
+        let step = route.filters.on_request(0, &mut head, &mut exchange.cx);
+        self.after_route_filters(key, head, step);
+    }
+
+    fn after_route_filters(&mut self, key: DefaultKey, head: Head, step: Step) {
+        let exchange = &mut self.exchanges[key];
+        match step {
+            Step::Done => {
+                let filters = exchange.routed.route().map_or(0, |r| r.filters.len());
+                exchange.passed.route = filters;
+                self.act(key, head);
+            }
+            Step::Reply(passed, reply) => {
+                exchange.passed.route = passed;
+                self.refuse(key, reply);
+            }
+            Step::Wait(passed, decision) => {
+                exchange.passed.route = passed;
+                self.wait(key, head, decision);
+            }
+        }
+    }
+
+    fn no_route(&mut self, key: DefaultKey, head: &Head) {
+        self.name(key, head);
+        if let Some(fault) = head.fault() {
+            self.count(ListenerCounter::RqMalformed);
+            let outcome = Outcome::new(Party::Caller, Executed::No, Code::BadRequest);
+            return self.answer(key, Why::Malformed, Reply::new(outcome, fault.to_string()));
+        }
+        self.count(ListenerCounter::RqNoRoute);
+        let (service, method) = (lossy(head.service()), lossy(head.method()));
+        let message = format!("no route for {service}.{method}");
+        self.answer(key, Why::NoRoute, Reply::refused(Code::NotFound, message));
+    }
+
+    pub(super) fn refuse(&mut self, key: DefaultKey, reply: Reply) {
+        self.count(ListenerCounter::RqFilterResponse);
+        self.answer(key, Why::Filter, reply);
+    }
+
+    fn wait(&mut self, key: DefaultKey, head: Head, Decided(decision): Decided) {
+        self.exchanges[key].place = Place::Filtering(Box::new(head));
+        let inbox = self.inbox.clone();
+        // Waiting filters pay for a task; those that decide at once never come here.
+        self.worker.spawn(async move {
+            inbox.push(ToSession::Decided(key, decision.await));
+        });
+    }
+
+    /// A filter that waited has decided.
+    pub(super) fn on_decided(&mut self, key: DefaultKey, flow: Flow) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return; // it ended meanwhile
+        };
+        let place = std::mem::replace(&mut exchange.place, Place::Here);
+        let Place::Filtering(mut head) = place else {
+            return;
+        };
+        exchange.cx.now = self.link.now();
+        match flow {
+            Flow::Reply(reply) => return self.refuse(key, reply),
+            Flow::Wait(decision) => return self.wait(key, *head, Decided(decision)),
+            Flow::Continue | Flow::Skip => {}
+        }
+        let from = exchange.passed;
+        if let Some(route) = exchange.routed.route() {
+            let filters = route.filters.clone();
+            let step = filters.on_request(from.route, &mut head, &mut exchange.cx);
+            return self.after_route_filters(key, *head, step);
+        }
+        let filters = exchange.routed.config.listener.filters.clone();
+        let step = filters.on_request(from.listener, &mut head, &mut exchange.cx);
+        self.after_listener_filters(key, *head, step);
+    }
+
+    /// Does what the route says.
+    fn act(&mut self, key: DefaultKey, mut head: Head) {
+        // A malformed body is found out only if a filter or the route looked into it.
+        if head.fault().is_some() {
+            return self.no_route(key, &head);
+        }
+        let exchange = &mut self.exchanges[key];
+        let config = exchange.routed.config.clone();
+        let Some(route) = exchange
+            .routed
+            .route
+            .and_then(|at| config.listener.routes.route(at))
+        else {
+            return;
+        };
+        let forward = match &route.rule.action {
+            Action::Forward(forward) => forward,
+            Action::DirectResponse(reply) => {
+                let reply = reply.clone();
+                self.count(ListenerCounter::RqDirectResponse);
+                self.name(key, &head);
+                return self.answer(key, Why::DirectResponse, reply);
+            }
+        };
+        exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+        let target = forward.target(&head, || fastrand::u64(..));
+        exchange.routed.target = Some(target);
+        let cluster = config.clusters[target.cluster.0 as usize].clone();
+        exchange.routed.cluster = Some(cluster.clone());
+        self.name(key, &head);
+        let exchange = &mut self.exchanges[key];
+        if !route.rule.request.is_empty() {
+            route.rule.request.apply(&mut head);
+        }
+        let permit = cluster.try_acquire(Resource::Requests);
+        let full = permit.is_none();
+        exchange.routed.permit = permit;
+        self.worker
+            .adjust(cluster.stats_id, ClusterGauge::RqActive, 1);
+        if full {
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::RqOverflow);
+            let message = format!(
+                "cluster {} has its limit of requests in flight",
+                cluster.config().name
+            );
+            return self.answer(
+                key,
+                Why::Overflow,
+                Reply::refused(Code::Overloaded, message),
+            );
+        }
+        self.send(key, head, &cluster, target, Attempt::First);
+    }
+
+    /// Chooses an endpoint and gives it the request.
+    pub(super) fn send(
+        &mut self,
+        key: DefaultKey,
+        head: Head,
+        cluster: &Rc<Cluster>,
+        target: Target,
+        attempt: Attempt,
+    ) {
+        let upstream = match self.upstream(cluster, target, attempt, head.bound) {
+            Ok(upstream) => upstream,
+            Err((why, reply)) => return self.answer(key, why, reply),
+        };
+        let exchange = &mut self.exchanges[key];
+        exchange.routed.attempts += 1;
+        exchange.cx.endpoint = Some(upstream.endpoint.address);
+        let inbox = self.inbox.clone();
+        let Some(stream) = upstream.request(Caller { inbox, key }, head) else {
+            let reply = Reply::refused(Code::Overloaded, "the connection to the endpoint is full");
+            return self.answer(key, Why::Overflow, reply);
+        };
+        let congested = upstream.is_congested();
+        if congested {
+            upstream.hold_back(self.inbox.clone());
+            self.held_back += 1;
+        }
+        exchange.place = Place::Upstream(upstream, stream);
+        self.worker.count(cluster.stats_id, ClusterCounter::RqTotal);
+        if congested {
+            self.count(ListenerCounter::PausedReading);
+        }
+    }
+
+    fn upstream(
+        &mut self,
+        cluster: &Rc<Cluster>,
+        target: Target,
+        attempt: Attempt,
+        bound: bool,
+    ) -> Result<Rc<Upstream>, (Why, Reply)> {
+        if let Some(upstream) = self.bound_to(cluster) {
+            return Ok(upstream);
+        }
+        let Some(endpoint) = cluster.pick(target.subset, attempt, self.link.now()) else {
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::NoneHealthy);
+            let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
+            let reply = Reply::refused(Code::Unavailable, message);
+            return Err((Why::NoHealthyEndpoint, reply));
+        };
+        let bind = bound || cluster.binds();
+        let owner = bind.then_some(&self.inbox);
+        match endpoint.connection(&self.worker, owner) {
+            Ok(upstream) if bind => {
+                self.worker.count(cluster.stats_id, ClusterCounter::CxBound);
+                self.bound.push(upstream.clone());
+                Ok(upstream)
+            }
+            Ok(upstream) => Ok(upstream),
+            Err(code) => {
+                let message = format!(
+                    "cluster {} has its limit of connections",
+                    cluster.config().name
+                );
+                Err((Why::Overflow, Reply::refused(code, message)))
+            }
+        }
+    }
+
+    /// The connection this session is bound to in `cluster`, if it is.
+    fn bound_to(&self, cluster: &Rc<Cluster>) -> Option<Rc<Upstream>> {
+        let same =
+            |u: &&Rc<Upstream>| Rc::ptr_eq(&u.endpoint.cluster, cluster) && u.takes_requests();
+        self.bound.iter().find(same).cloned()
+    }
+}
+
+fn lossy(name: &[u8]) -> String {
+    let name = &name[..name.len().min(LONGEST_NAME)];
+    String::from_utf8_lossy(name).escape_default().to_string()
+}
+
+/// Bytes of a name that a message quotes.
+const LONGEST_NAME: usize = 200;

@@ -1,0 +1,243 @@
+//! One socket with its [`Connection`]: the part of a driver that both sides share.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf, BytesMut};
+use sabir_core::connection::{Connection, ConnectionError, Event, Turn};
+use sabir_core::output::Output;
+use thiserror::Error;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+use super::worker::Worker;
+
+/// A socket, the state machine that speaks on it, and the buffers between them.
+pub(crate) struct Link<S> {
+    io: S,
+    conn: Box<dyn Connection>,
+    input: BytesMut,
+    out: Output,
+    events: VecDeque<Event>,
+    alarm: Alarm,
+    now: Instant,
+    eof: bool,
+    received: u64,
+    sent: u64,
+}
+
+/// Why a link cannot go on.
+#[derive(Debug, Error)]
+pub(crate) enum LinkError {
+    /// The socket failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// The peer broke the protocol.
+    #[error(transparent)]
+    Protocol(#[from] ConnectionError),
+}
+
+/// What a read brought.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Read {
+    /// Bytes, which the connection has seen.
+    Some,
+    /// The peer sends nothing more.
+    End,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
+    pub(crate) fn new(io: S, conn: Box<dyn Connection>, now: Instant) -> Self {
+        Self {
+            io,
+            conn,
+            input: BytesMut::new(),
+            out: Output::default(),
+            events: VecDeque::new(),
+            alarm: Alarm::default(),
+            now,
+            eof: false,
+            received: 0,
+            sent: 0,
+        }
+    }
+
+    /// Reads the socket once and lets the connection see what came.
+    pub(crate) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        worker: &Worker,
+    ) -> Poll<Result<Read, LinkError>> {
+        if self.eof {
+            return Poll::Pending;
+        }
+        // An idle connection holds no buffer: what it reads into belongs to the worker, and stays
+        // with the connection only while a message is incomplete.
+        if self.input.is_empty() {
+            swap_if_larger(&mut self.input, &mut worker.spare.borrow_mut());
+        }
+        let result = self.fill(cx);
+        if self.input.is_empty() {
+            swap_if_larger(&mut worker.spare.borrow_mut(), &mut self.input);
+            self.input = BytesMut::new();
+        }
+        result
+    }
+
+    fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Read, LinkError>> {
+        let spare = self.input.capacity() - self.input.len();
+        if spare < READ_AT_LEAST {
+            // Grows with what has arrived, never with what was announced.
+            self.input.reserve(READ_BUFFER.max(self.input.len()));
+        }
+        let io = Pin::new(&mut self.io);
+        let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.input))?;
+        self.received += n as u64;
+        if n == 0 {
+            self.eof = true;
+            let mut input = self.input.split();
+            self.with(|conn, turn| conn.recv_eof(&mut input, turn))?;
+            return Poll::Ready(Ok(Read::End));
+        }
+        self.recv()?;
+        Poll::Ready(Ok(Read::Some))
+    }
+
+    /// Lets the connection look again at what it left unread.
+    pub(crate) fn recv(&mut self) -> Result<(), ConnectionError> {
+        let mut input = std::mem::take(&mut self.input);
+        let result = self.with(|conn, turn| conn.recv(&mut input, turn));
+        self.input = input;
+        result
+    }
+
+    /// Writes what is due with one vectored write, until the socket takes no more.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.out.has_remaining() {
+            let io = Pin::new(&mut self.io);
+            let n = ready!(tokio_util::io::poll_write_buf(io, cx, &mut self.out))?;
+            if n == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.sent += n as u64;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the peer that nothing more comes.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    /// Sets the alarm to `at` and says whether that has passed.
+    pub(crate) fn poll_alarm(&mut self, at: Option<Instant>, cx: &mut Context<'_>) -> bool {
+        let at = match (at, self.conn.next_timeout()) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+        at.is_some_and(|at| at <= self.now || self.alarm.poll(at, cx).is_ready())
+    }
+
+    /// Lets the connection do what is due by its own clock.
+    pub(crate) fn handle_timeout(&mut self) -> Result<(), ConnectionError> {
+        let due = self.conn.next_timeout().is_some_and(|at| at <= self.now);
+        if !due {
+            return Ok(());
+        }
+        self.with(|conn, turn| conn.handle_timeout(turn))
+    }
+
+    /// Calls `f` with the connection and a turn to speak.
+    pub(crate) fn with<R>(&mut self, f: impl FnOnce(&mut dyn Connection, &mut Turn<'_>) -> R) -> R {
+        let mut turn = Turn {
+            now: self.now,
+            events: &mut self.events,
+            out: &mut self.out,
+        };
+        f(&mut *self.conn, &mut turn)
+    }
+
+    /// Starts a turn at `now`.
+    pub(crate) fn begin(&mut self, now: Instant) {
+        self.now = now;
+    }
+
+    pub(crate) fn next_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    pub(crate) fn conn(&self) -> &dyn Connection {
+        &*self.conn
+    }
+
+    pub(crate) fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Bytes waiting to be written.
+    pub(crate) fn backlog(&self) -> usize {
+        self.out.len()
+    }
+
+    /// Whether bytes wait that the connection did not consume.
+    pub(crate) fn has_unread(&self) -> bool {
+        !self.input.is_empty()
+    }
+
+    /// Bytes read and written since it was last asked.
+    pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
+        (
+            std::mem::take(&mut self.received),
+            std::mem::take(&mut self.sent),
+        )
+    }
+
+    /// Gives memory back; for a connection that fell idle.
+    pub(crate) fn shrink(&mut self) {
+        self.out.shrink();
+        self.events.shrink_to_fit();
+    }
+}
+
+/// A timer that is moved only when something earlier is due than it was set for, or when it rang.
+#[derive(Default)]
+struct Alarm {
+    sleep: Option<Pin<Box<Sleep>>>,
+    set_for: Option<Instant>,
+}
+
+impl Alarm {
+    fn poll(&mut self, at: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(at.into())));
+        // Set for an earlier time it rings for nothing, once; moving it on every turn costs more.
+        if self.set_for.is_none_or(|set| at < set) {
+            sleep.as_mut().reset(at.into());
+            self.set_for = Some(at);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        // It may have rung early: what counts is `at`.
+        sleep.as_mut().reset(at.into());
+        self.set_for = Some(at);
+        ready!(sleep.as_mut().poll(cx));
+        self.set_for = None;
+        Poll::Ready(())
+    }
+}
+
+fn swap_if_larger(small: &mut BytesMut, large: &mut BytesMut) {
+    if large.capacity() > small.capacity() {
+        std::mem::swap(small, large);
+    }
+}
+
+/// Room for a read, in bytes, below which the buffer is extended.
+const READ_AT_LEAST: usize = 4 << 10;
+
+/// Size of a worker's read buffer, in bytes.
+const READ_BUFFER: usize = 64 << 10;

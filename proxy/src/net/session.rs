@@ -1,0 +1,445 @@
+//! A client's connection: the task that drives it.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use sabir_core::connection::{Event, EventKind};
+use sabir_core::filter::Flow;
+use sabir_core::frame::{Frame, StreamId};
+use sabir_core::head::{Head, Kind};
+use sabir_core::outcome::Outcome;
+use slotmap::{DefaultKey, SlotMap};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::Exchange;
+use super::link::{Link, LinkError, Read};
+use super::listener::ListenerState;
+use super::mailbox::Mailbox;
+use super::reverse::Reverse;
+use super::upstream::Upstream;
+use super::worker::Worker;
+use crate::telemetry::ListenerCounter;
+
+/// Where others leave letters for a session.
+pub(crate) type Inbox = Mailbox<ToSession>;
+
+/// What others leave for a session.
+pub(crate) enum ToSession {
+    /// A piece of a response.
+    Frame(DefaultKey, Frame),
+    /// Body bytes of a request left the proxy.
+    Consumed(DefaultKey, usize),
+    /// A request without response left the proxy.
+    Sent(DefaultKey),
+    /// The endpoint's connection failed; with the request, if it was never written.
+    Failed(DefaultKey, Outcome, Option<Box<Head>>),
+    /// A filter decided.
+    Decided(DefaultKey, Flow),
+    /// The server calls its client.
+    Request(Rc<Upstream>, StreamId, Box<Head>),
+    /// A congested connection takes requests again.
+    Released,
+    /// The connection this session is bound to is gone.
+    Unbound,
+    /// No new work is welcome; end by then.
+    Drain(Instant),
+}
+
+/// A client's connection.
+pub(crate) struct Session<S> {
+    pub(super) link: Link<S>,
+    pub(super) worker: Rc<Worker>,
+    pub(super) listener: Rc<ListenerState>,
+    pub(super) inbox: Rc<Inbox>,
+    pub(super) exchanges: SlotMap<DefaultKey, Exchange>,
+    /// Exchanges whose request or response is streamed, by the client's name for them.
+    pub(super) streams: HashMap<StreamId, DefaultKey>,
+    pub(super) reverse: Reverse,
+    pub(super) addresses: Addresses,
+    /// Connections to endpoints that carry this client's requests alone.
+    pub(super) bound: Vec<Rc<Upstream>>,
+    /// Congested connections whose release is awaited.
+    pub(super) held_back: usize,
+    letters: VecDeque<ToSession>,
+    life: Life,
+}
+
+/// The two ends of a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Addresses {
+    pub(crate) peer: SocketAddr,
+    pub(crate) local: SocketAddr,
+}
+
+/// When a session ends.
+struct Life {
+    opened: Instant,
+    last_used: Instant,
+    heard_valid: bool,
+    draining: Option<Draining>,
+    closing: bool,
+    unbound: bool,
+    stalled_since: Option<Instant>,
+}
+
+#[derive(Clone, Copy)]
+struct Draining {
+    since: Instant,
+    until: Instant,
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    /// The client closed.
+    ByPeer,
+    /// Nothing happened for too long.
+    Idle,
+    /// The client sent nothing valid in time.
+    NoFirstMessage,
+    /// The client reads nothing while answers wait.
+    SlowReader,
+    /// The listener drains, and nothing is in flight.
+    Drained,
+    /// The listener drains, and what is in flight has had its time.
+    DrainTimeout,
+    /// The connection it was bound to is gone.
+    Unbound,
+    /// The protocol has said its last word.
+    Finished,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    pub(crate) fn new(
+        link: Link<S>,
+        worker: Rc<Worker>,
+        listener: Rc<ListenerState>,
+        inbox: Rc<Inbox>,
+        addresses: Addresses,
+    ) -> Self {
+        let now = link.now();
+        Self {
+            link,
+            worker,
+            reverse: Reverse::new(listener.current().listener.protocol.max_stream()),
+            listener,
+            inbox,
+            exchanges: SlotMap::new(),
+            streams: HashMap::new(),
+            addresses,
+            bound: Vec::new(),
+            held_back: 0,
+            letters: VecDeque::new(),
+            life: Life {
+                opened: now,
+                last_used: now,
+                heard_valid: false,
+                draining: None,
+                closing: false,
+                unbound: false,
+                stalled_since: None,
+            },
+        }
+    }
+
+    /// Runs until the connection is gone; every exchange has then ended.
+    pub(crate) async fn run(mut self) {
+        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.settle_accounts();
+        self.say_how_it_ended(&ended);
+        self.cancel_all();
+        // Best effort: the peer may be gone.
+        if ended.is_ok() {
+            let flush = std::future::poll_fn(|cx| self.link.poll_shutdown(cx));
+            let _: Result<_, _> = tokio::time::timeout(LINGER, flush).await;
+        }
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
+        self.link.begin(Instant::now());
+        for _ in 0..TURNS {
+            let mut progress = self.take_letters(cx)?;
+            if self.wants_read() {
+                match self.link.poll_read(cx, &self.worker) {
+                    Poll::Ready(Ok(Read::Some)) => {
+                        self.life.last_used = self.link.now();
+                        progress = true;
+                    }
+                    Poll::Ready(Ok(Read::End)) => self.on_eof(),
+                    Poll::Ready(Err(error)) => {
+                        self.take_events();
+                        return self.poll_last_word(error, cx);
+                    }
+                    Poll::Pending => {}
+                }
+            }
+            self.take_events();
+            let before = self.link.backlog();
+            let flushed = self.link.poll_flush(cx)?;
+            progress |= before > 0 && self.link.backlog() < before && self.has_more();
+            if let Some(ended) = self.is_over(flushed.is_ready()) {
+                return Poll::Ready(Ok(ended));
+            }
+            if !progress {
+                return self.settle(cx);
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// What the protocol says in farewell is written if the socket takes it at once.
+    fn poll_last_word(
+        &mut self,
+        error: LinkError,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Ended, LinkError>> {
+        let _: Poll<_> = self.link.poll_flush(cx);
+        Poll::Ready(Err(error))
+    }
+
+    fn wants_read(&self) -> bool {
+        let config = &self.listener.current().listener;
+        !self.life.closing
+            && self.held_back == 0
+            && self.exchanges.len() < config.bounds.max_streams
+            && self.link.backlog() < config.bounds.buffer_limit
+            && self.link.conn().wants_read()
+    }
+
+    /// Whether the connection left input unread that it may read now.
+    fn has_more(&self) -> bool {
+        self.wants_read() && self.link.has_unread()
+    }
+
+    fn on_eof(&mut self) {
+        // A half-closed client may still read its answers.
+        self.life.closing = true;
+    }
+
+    fn is_over(&self, flushed: bool) -> Option<Ended> {
+        if !flushed {
+            return None;
+        }
+        if self.link.conn().is_finished() {
+            return Some(Ended::Finished);
+        }
+        if self.exchanges.is_empty() && self.life.unbound {
+            return Some(Ended::Unbound);
+        }
+        (self.exchanges.is_empty() && self.life.closing).then_some(Ended::ByPeer)
+    }
+
+    /// Nothing is left to do but to wait.
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
+        self.settle_accounts();
+        self.note_stall();
+        if !self.link.poll_alarm(self.next_due(), cx) {
+            return Poll::Pending;
+        }
+        self.link.begin(Instant::now());
+        self.expire();
+        self.link.handle_timeout()?;
+        self.give_memory_back();
+        if let Some(ended) = self.is_overdue() {
+            return Poll::Ready(Ok(ended));
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// A connection that is idle when a timer rings holds as little as it can.
+    fn give_memory_back(&mut self) {
+        if self.exchanges.is_empty() {
+            self.link.shrink();
+            self.letters.shrink_to_fit();
+            self.streams.shrink_to_fit();
+        }
+    }
+
+    fn note_stall(&mut self) {
+        let (received_nothing, backlog) = (self.life.stalled_since, self.link.backlog());
+        self.life.stalled_since = match (backlog, received_nothing) {
+            (0, _) => None,
+            (_, None) => Some(self.link.now()),
+            (_, since) => since,
+        };
+    }
+
+    /// The earliest time at which something is due.
+    fn next_due(&self) -> Option<Instant> {
+        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
+        deadlines.chain(self.limits().map(|(at, _)| at)).min()
+    }
+
+    fn is_overdue(&self) -> Option<Ended> {
+        let now = self.link.now();
+        let due = |&(at, _): &(Instant, Ended)| at <= now;
+        self.limits().find(due).map(|(_, ended)| ended)
+    }
+
+    /// Times at which the connection is closed, each with the reason.
+    fn limits(&self) -> impl Iterator<Item = (Instant, Ended)> {
+        let config = &self.listener.current().listener;
+        let life = &self.life;
+        let first = config
+            .bounds
+            .first_message_timeout
+            .filter(|_| !life.heard_valid);
+        let idle = config
+            .bounds
+            .idle_timeout
+            .filter(|_| self.exchanges.is_empty());
+        let drained = life.draining.map(|d| {
+            let quiet = life.last_used.max(d.since) + QUIET;
+            match self.exchanges.is_empty() {
+                true if quiet < d.until => (quiet, Ended::Drained),
+                true => (d.until, Ended::Drained),
+                false => (d.until, Ended::DrainTimeout),
+            }
+        });
+        [
+            first.map(|after| (life.opened + after, Ended::NoFirstMessage)),
+            idle.map(|after| (life.last_used + after, Ended::Idle)),
+            life.stalled_since
+                .map(|since| (since + STALL, Ended::SlowReader)),
+            drained,
+        ]
+        .into_iter()
+        .flatten()
+    }
+
+    fn take_letters(&mut self, cx: &Context<'_>) -> Result<bool, LinkError> {
+        if self.inbox.poll_take(cx, &mut self.letters).is_pending() {
+            return Ok(false);
+        }
+        while let Some(letter) = self.letters.pop_front() {
+            self.on_letter(letter);
+        }
+        if self.link.has_unread() && self.wants_read() {
+            self.link.recv()?;
+        }
+        Ok(true)
+    }
+
+    fn on_letter(&mut self, letter: ToSession) {
+        match letter {
+            ToSession::Frame(key, frame) => self.on_response(key, frame),
+            ToSession::Consumed(key, bytes) => self.on_consumed(key, bytes),
+            ToSession::Sent(key) => self.finish(key, Outcome::OK),
+            ToSession::Failed(key, outcome, unsent) => self.on_failed(key, outcome, unsent),
+            ToSession::Decided(key, flow) => self.on_decided(key, flow),
+            ToSession::Request(upstream, stream, head) => {
+                self.on_server_request(upstream, stream, *head);
+            }
+            ToSession::Released => self.held_back = self.held_back.saturating_sub(1),
+            ToSession::Unbound => (self.life.closing, self.life.unbound) = (true, true),
+            ToSession::Drain(until) => self.drain(until),
+        }
+    }
+
+    fn drain(&mut self, until: Instant) {
+        if self.life.draining.is_none() {
+            let since = self.link.now();
+            self.life.draining = Some(Draining { since, until });
+            self.link.with(|conn, turn| conn.drain(turn));
+        }
+    }
+
+    fn take_events(&mut self) {
+        while let Some(Event { stream, kind }) = self.link.next_event() {
+            self.life.heard_valid = true;
+            match kind {
+                EventKind::Frame(Frame::Head(head)) => self.on_head(stream, head),
+                EventKind::Frame(frame) => self.on_more(stream, frame),
+                EventKind::Writable => self.on_writable(stream),
+                // A client that wants no requests from its server: there are none but callbacks.
+                EventKind::Draining | EventKind::Resumed => {}
+            }
+        }
+    }
+
+    fn on_head(&mut self, stream: StreamId, head: Head) {
+        match head.kind {
+            Kind::Request | Kind::OneWay => self.on_request(stream, head),
+            _ => self.on_client_response(stream, head),
+        }
+    }
+
+    /// Fails the exchanges whose deadline has passed.
+    fn expire(&mut self) {
+        let now = self.link.now();
+        let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
+        let due = self.exchanges.iter().filter(|(_, e)| due(e));
+        let due: Vec<_> = due.map(|(key, _)| key).collect();
+        for key in due {
+            self.on_deadline(key);
+        }
+    }
+
+    fn settle_accounts(&mut self) {
+        let (received, sent) = self.link.take_traffic();
+        if received + sent > 0 {
+            let id = self.listener.stats_id;
+            let mut stats = self.worker.stats.borrow_mut();
+            stats.add(ListenerCounter::RxBytes, id, received);
+            stats.add(ListenerCounter::TxBytes, id, sent);
+        }
+    }
+
+    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
+        let counter = match ended {
+            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
+            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
+            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
+            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
+            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
+            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
+            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
+            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
+            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
+        };
+        self.count(counter);
+        if let Err(LinkError::Protocol(error)) = ended {
+            self.count(ListenerCounter::ProtocolError);
+            let Addresses { peer, local } = self.addresses;
+            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
+        }
+    }
+
+    /// The client is gone: nobody waits for what is in flight.
+    fn cancel_all(&mut self) {
+        let keys: Vec<_> = self.exchanges.keys().collect();
+        for key in keys {
+            self.abandon(key);
+        }
+        for upstream in self.bound.drain(..) {
+            upstream.close();
+        }
+    }
+
+    pub(super) fn count(&self, counter: ListenerCounter) {
+        let id = self.listener.stats_id;
+        self.worker.stats.borrow_mut().add(counter, id, 1);
+    }
+
+    pub(super) fn touch(&mut self) {
+        self.life.last_used = self.link.now();
+    }
+}
+
+/// Turns of a task before others get theirs.
+const TURNS: usize = 8;
+
+/// How long a draining connection must be quiet before it is closed, so that a request that
+/// crossed the notice on its way is still answered.
+const QUIET: Duration = Duration::from_millis(500);
+
+/// How long a client may leave answers unread.
+const STALL: Duration = Duration::from_secs(60);
+
+/// How long the farewell to a client may take.
+const LINGER: Duration = Duration::from_secs(1);

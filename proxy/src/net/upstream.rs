@@ -1,0 +1,207 @@
+//! A connection to an endpoint: the handle that sessions hold. Its task is a
+//! [`Carrier`](super::carrier::Carrier).
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+use sabir_core::frame::{Frame, Reason, StreamId};
+use sabir_core::head::{Echo, Head, Kind};
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::protocol::Protocol;
+use sabir_core::pump::Pump;
+use slotmap::DefaultKey;
+
+use super::mailbox::Mailbox;
+use super::pool::EndpointPool;
+use super::session::{Inbox, ToSession};
+use super::streams::Streams;
+
+/// What sessions hold of a connection to an endpoint.
+pub(crate) struct Upstream {
+    pub(crate) endpoint: Rc<EndpointPool>,
+    /// The session whose requests alone this connection carries, if it is bound to one.
+    pub(crate) owner: Option<Rc<Inbox>>,
+    pub(super) mailbox: Mailbox<ToUpstream>,
+    pub(super) pending: RefCell<Streams<Pending>>,
+    pub(super) state: Cell<State>,
+    congested: Cell<bool>,
+    held_back: RefCell<Vec<Rc<Inbox>>>,
+}
+
+/// Whether new requests may be given to a connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum State {
+    /// Requests wait until it is established.
+    Connecting,
+    /// Established.
+    Ready,
+    /// The peer wants no new requests; those in flight finish.
+    Draining,
+    /// Gone.
+    Closed,
+}
+
+/// Who waits for the response on a stream.
+pub(super) struct Pending {
+    pub(super) caller: Caller,
+    pub(super) pump: Option<Box<Pump>>,
+    /// The exchange ends when its request has left.
+    pub(super) one_way: bool,
+}
+
+/// An exchange of a session.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) inbox: Rc<Inbox>,
+    pub(crate) key: DefaultKey,
+}
+
+/// What sessions leave for a connection to an endpoint.
+pub(super) enum ToUpstream {
+    /// Start an exchange.
+    Request(StreamId, Head),
+    /// More of a request, or a response to a request of the server's.
+    Frame(StreamId, Frame),
+    /// Body bytes of a response left the proxy.
+    Consumed(StreamId, usize),
+    /// Our own answer to a request of the server's.
+    Reply(StreamId, Echo, Box<Reply>),
+    /// Nobody needs the connection any longer.
+    Close,
+}
+
+impl Upstream {
+    /// A connection of `protocol` that is not established yet.
+    pub(crate) fn new(
+        endpoint: Rc<EndpointPool>,
+        protocol: &dyn Protocol,
+        owner: Option<Rc<Inbox>>,
+    ) -> Self {
+        let pending = Streams::new(protocol.max_stream());
+        Self {
+            endpoint,
+            owner,
+            mailbox: Mailbox::default(),
+            pending: RefCell::new(pending),
+            state: Cell::new(State::Connecting),
+            congested: Cell::new(false),
+            held_back: RefCell::default(),
+        }
+    }
+
+    /// Gives the connection a request; returns the name of its stream. `None` if it has as many as
+    /// its protocol can tell apart.
+    pub(crate) fn request(&self, caller: Caller, head: Head) -> Option<StreamId> {
+        let pending = Pending {
+            caller,
+            pump: (!head.end).then(Box::default),
+            one_way: head.kind == Kind::OneWay,
+        };
+        let stream = self.pending.borrow_mut().insert(pending)?;
+        self.endpoint.acquire();
+        self.mailbox.push(ToUpstream::Request(stream, head));
+        Some(stream)
+    }
+
+    /// Gives the connection more of a request, or a response to a request of the server's.
+    pub(crate) fn frame(&self, stream: StreamId, frame: Frame) {
+        self.mailbox.push(ToUpstream::Frame(stream, frame));
+    }
+
+    /// Answers a request of the server's ourselves.
+    pub(crate) fn reply(&self, stream: StreamId, echo: Echo, reply: Reply) {
+        let reply = Box::new(reply);
+        self.mailbox.push(ToUpstream::Reply(stream, echo, reply));
+    }
+
+    /// Says that body bytes of a response left the proxy.
+    pub(crate) fn consumed(&self, stream: StreamId, bytes: usize) {
+        self.mailbox.push(ToUpstream::Consumed(stream, bytes));
+    }
+
+    /// Gives an exchange up: whatever still comes for it is dropped.
+    pub(crate) fn cancel(&self, stream: StreamId) {
+        if self.forget(stream).is_some() {
+            self.frame(stream, Frame::Reset(Reason::Cancelled));
+        }
+    }
+
+    /// Closes the connection once its owner is gone, or the endpoint.
+    pub(crate) fn close(&self) {
+        self.mailbox.push(ToUpstream::Close);
+    }
+
+    /// Fails everything that was given to a connection that was never established.
+    pub(crate) fn fail_unconnected(&self) {
+        self.fail_all(Executed::No);
+    }
+
+    /// Whether requests of any client may be given to it.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.owner.is_none() && self.takes_requests()
+    }
+
+    /// Whether it takes new requests, now or once it is established.
+    pub(crate) fn takes_requests(&self) -> bool {
+        matches!(self.state.get(), State::Connecting | State::Ready)
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.state.get()
+    }
+
+    /// Exchanges in flight.
+    pub(crate) fn active(&self) -> usize {
+        self.pending.borrow().len()
+    }
+
+    /// Whether more was given to the connection than its peer takes.
+    pub(crate) fn is_congested(&self) -> bool {
+        self.congested.get()
+    }
+
+    /// Tells `inbox` when the connection is not congested any longer.
+    pub(crate) fn hold_back(&self, inbox: Rc<Inbox>) {
+        self.held_back.borrow_mut().push(inbox);
+    }
+
+    pub(super) fn set_congested(&self, congested: bool) {
+        if self.congested.replace(congested) && !congested {
+            for inbox in self.held_back.take() {
+                inbox.push(ToSession::Released);
+            }
+        }
+    }
+
+    pub(super) fn forget(&self, stream: StreamId) -> Option<Pending> {
+        let pending = self.pending.borrow_mut().remove(stream)?;
+        self.endpoint.release();
+        Some(pending)
+    }
+
+    /// Fails everything that waits; called once, when the connection is gone.
+    pub(super) fn fail_all(&self, executed: Executed) {
+        self.state.set(State::Closed);
+        let pending = self.pending.borrow_mut().drain();
+        pending.iter().for_each(|_| self.endpoint.release());
+        let request = |letter| match letter {
+            ToUpstream::Request(stream, head) => Some((stream, head)),
+            _ => None,
+        };
+        let unsent = self.mailbox.take().into_iter().filter_map(request);
+        let mut unsent: HashMap<_, _> = unsent.collect();
+        for (stream, Pending { caller, .. }) in pending {
+            let head = unsent.remove(&stream).map(Box::new);
+            let executed = if head.is_some() {
+                Executed::No
+            } else {
+                executed
+            };
+            let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
+            let Caller { inbox, key } = caller;
+            inbox.push(ToSession::Failed(key, outcome, head));
+        }
+        self.set_congested(false);
+    }
+}

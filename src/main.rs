@@ -1,0 +1,10 @@
+//! The command line of sabir.
+
+mod cli;
+mod demo;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}
