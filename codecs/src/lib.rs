@@ -1,4 +1,5 @@
-//! Protocol codecs of sabir: Dubbo and others.
+//! Protocol codecs of sabir: Dubbo, Thrift and others.
 
 pub mod dubbo;
 pub mod registry;
+pub mod thrift;
