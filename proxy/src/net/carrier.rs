@@ -277,6 +277,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();
+                    self.count(ClusterCounter::EndpointResume);
                 }
             }
         }

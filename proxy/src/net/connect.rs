@@ -27,16 +27,22 @@ pub(crate) fn spawn(
     let worker = worker.clone();
     let task = worker.clone();
     task.spawn(async move {
-        drive(&worker, &upstream, &config).await;
+        let established = drive(&worker, &upstream, &config).await;
         upstream.endpoint.forget(&upstream, Instant::now());
         config.breaker.release(permit);
-        if let Some(owner) = &upstream.owner {
+        // What never was a connection kept no state: its client may be bound to another.
+        if let Some(owner) = upstream.owner.as_ref().filter(|_| established) {
             owner.push(ToSession::Unbound);
         }
     });
 }
 
-async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::Cluster) {
+/// Connects, and carries requests until the end; whether it came to be established.
+async fn drive(
+    worker: &Rc<Worker>,
+    upstream: &Rc<Upstream>,
+    config: &resolved::Cluster,
+) -> bool {
     let endpoint = &upstream.endpoint;
     let cluster = endpoint.cluster.stats_id;
     let address = endpoint.address;
@@ -64,12 +70,14 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
                 .run()
                 .await;
             worker.adjust(cluster, ClusterGauge::CxActive, -1);
+            true
         }
         Err(error) => {
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
             upstream.fail_unconnected();
+            false
         }
     }
 }

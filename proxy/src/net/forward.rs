@@ -16,7 +16,7 @@ use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
 use super::session::{Session, ToSession};
-use super::upstream::{Caller, Upstream};
+use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -308,6 +308,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let owner = bind.then_some(&self.inbox);
         match endpoint.connection(&self.worker, owner) {
             Ok(upstream) if bind => {
+                self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);
                 self.bound.push(upstream.clone());
                 Ok(upstream)

@@ -1,0 +1,8 @@
+//! The driver through the public facade: real listeners, loopback sockets, hand-written peers.
+
+mod backend;
+mod callbacks;
+mod calls;
+mod dubbo;
+mod events;
+mod running;
