@@ -3,6 +3,8 @@
 mod backend;
 mod callbacks;
 mod calls;
+mod congestion;
 mod dubbo;
 mod events;
+mod limits;
 mod running;

@@ -44,6 +44,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.after_listener_filters(key, head, step);
     }
 
+    /// Answers a request for which there is no room.
+    pub(super) fn overflow(&mut self, stream: StreamId, head: &Head) {
+        self.count_request(head.kind);
+        let key = self.begin(stream, head);
+        self.name(key, head);
+        let message = "the connection has its limit of calls in flight";
+        self.answer(
+            key,
+            Why::Overflow,
+            Reply::refused(Code::Overloaded, message),
+        );
+    }
+
     fn count_request(&self, kind: Kind) {
         let id = self.listener.stats_id;
         let mut stats = self.worker.stats.borrow_mut();
@@ -120,6 +133,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return self.no_route(key, &head);
         };
         exchange.routed.route = Some(position);
+        // Filters of the route that wait do so within its timeout.
+        if let Action::Forward(forward) = &route.rule.action {
+            exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+        }
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -223,7 +240,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return self.answer(key, Why::DirectResponse, reply);
             }
         };
-        exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
