@@ -61,6 +61,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         for (stream, head) in self.waiting.drain(..) {
             self.handle.mailbox.push(ToUpstream::Request(stream, head));
         }
+        for letter in self.letters.drain(..) {
+            self.handle.mailbox.push(letter);
+        }
         self.handle.fail_all(Executed::Maybe);
     }
 
@@ -84,7 +87,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             }
             self.take_events();
             self.link.handle_timeout()?;
+            let full = self.is_full();
             let flushed = self.link.poll_flush(cx)?;
+            // Nobody wakes us for letters that we did not look for while there was no room.
+            progress |= full && !self.is_full();
             if self.is_done() && flushed.is_ready() {
                 return Poll::Ready(Ok(()));
             }
@@ -137,7 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         self.retry_waiting();
         let mut progress = false;
         // A peer that does not read holds back those who write to it.
-        while self.link.backlog() < self.buffer_limit {
+        while !self.is_full() {
             let Some(letter) = self.letters.pop_front() else {
                 match self.handle.mailbox.poll_take(cx, &mut self.letters) {
                     Poll::Ready(()) => continue,
@@ -148,8 +154,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
-        self.handle
-            .set_congested(self.link.backlog() >= self.buffer_limit);
+        self.handle.set_congested(self.is_full());
         if progress && self.link.has_unread() {
             self.link.recv()?;
         }
@@ -157,7 +162,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     fn has_letters(&self) -> bool {
-        !self.letters.is_empty() && self.link.backlog() < self.buffer_limit
+        !self.letters.is_empty() && !self.is_full()
+    }
+
+    /// Whether more waits to be written than the peer should be given.
+    fn is_full(&self) -> bool {
+        self.link.backlog() >= self.buffer_limit
     }
 
     fn on_letter(&mut self, letter: ToUpstream) {
@@ -277,6 +287,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();
+                    self.count(ClusterCounter::EndpointResume);
                 }
             }
         }
@@ -327,6 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         let Frame::Head(head) = frame else { return };
         if let Some(owner) = &self.handle.owner {
             let upstream = self.handle.clone();
+            self.last_used = self.link.now();
             return owner.push(ToSession::Request(upstream, stream, Box::new(head)));
         }
         self.count(ClusterCounter::ServerRequestRefused);

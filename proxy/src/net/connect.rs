@@ -30,13 +30,14 @@ pub(crate) fn spawn(
         let established = drive(&worker, &upstream, &config).await;
         upstream.endpoint.forget(&upstream, Instant::now());
         config.breaker.release(permit);
+        // What never was a connection kept no state: its client may be bound to another.
         if let Some(owner) = upstream.owner.as_ref().filter(|_| established) {
             owner.push(ToSession::Unbound);
         }
     });
 }
 
-/// Says whether the connection was established; it is gone afterwards.
+/// Connects, and carries requests until the end; whether it came to be established.
 async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::Cluster) -> bool {
     let endpoint = &upstream.endpoint;
     let cluster = endpoint.cluster.stats_id;

@@ -16,7 +16,7 @@ use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
 use super::session::{Session, ToSession};
-use super::upstream::{Caller, Upstream};
+use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -42,6 +42,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let chain = &exchange.routed.config.listener.filters;
         let step = chain.on_request(0, &mut head, &mut exchange.cx);
         self.after_listener_filters(key, head, step);
+    }
+
+    /// Answers a request for which there is no room.
+    pub(super) fn overflow(&mut self, stream: StreamId, head: &Head) {
+        self.count_request(head.kind);
+        let key = self.begin(stream, head);
+        self.name(key, head);
+        let message = "the connection has its limit of calls in flight";
+        self.answer(
+            key,
+            Why::Overflow,
+            Reply::refused(Code::Overloaded, message),
+        );
     }
 
     fn count_request(&self, kind: Kind) {
@@ -120,6 +133,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return self.no_route(key, &head);
         };
         exchange.routed.route = Some(position);
+        // Filters of the route that wait do so within its timeout.
+        if let Action::Forward(forward) = &route.rule.action {
+            exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+        }
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -223,7 +240,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return self.answer(key, Why::DirectResponse, reply);
             }
         };
-        exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
@@ -312,6 +328,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let owner = bind.then_some(&self.inbox);
         match endpoint.connection(&self.worker, owner) {
             Ok(upstream) if bind => {
+                self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);
                 self.bound.push(upstream.clone());
                 Ok(upstream)

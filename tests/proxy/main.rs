@@ -1,0 +1,10 @@
+//! The driver through the public facade: real listeners, loopback sockets, hand-written peers.
+
+mod backend;
+mod callbacks;
+mod calls;
+mod congestion;
+mod dubbo;
+mod events;
+mod limits;
+mod running;
