@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{ArgAction, Parser, Subcommand};
 use sabir::proxy::Control;
-use sabir::proxy::telemetry::log::{self, Style};
+use sabir::proxy::telemetry::log::{self, Style, Verbosity};
 use sabir::{Options, Proxy};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -72,12 +72,19 @@ enum Command {
 /// Runs the command that was asked for.
 pub(crate) fn main() -> ExitCode {
     let cli = Cli::parse();
+    // The demo's table is for reading; what the proxy says meanwhile is there for who asks.
+    let quiet = matches!(cli.command, Command::Demo { .. }) && cli.verbose == 0;
     let style = if cli.log_json {
         Style::Json
     } else {
         Style::Text
     };
-    if let Err(error) = log::init(cli.verbose, style) {
+    let verbosity = if quiet {
+        Verbosity::Warn
+    } else {
+        Verbosity::from(cli.verbose)
+    };
+    if let Err(error) = log::init(verbosity, style) {
         eprintln!("sabir: {error}");
         return ExitCode::FAILURE;
     }

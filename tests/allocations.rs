@@ -1,6 +1,11 @@
 //! Holds the line on allocations: a small unmodified Dubbo request and its response on warm
 //! connections make next to none, in the whole process.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of a test, where a panic is how it fails"
+)]
+
 use std::alloc::System;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

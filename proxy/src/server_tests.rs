@@ -231,28 +231,11 @@ impl Setup {
             )
         };
         let routes = RouteTable::new(self.routes.iter().map(route).collect());
-        let protocol: Arc<dyn Protocol> = Arc::new(MessageProtocol::new(Toy));
-        let cluster = |(name, endpoints): &(&'static str, Vec<SocketAddr>)| {
-            let endpoints = endpoints.iter().map(|&a| Endpoint::new(a)).collect();
-            Arc::new(Cluster {
-                name: (*name).into(),
-                protocol: protocol.clone(),
-                protocol_options: serde_json::Value::Null,
-                balancing: Balancing::new(endpoints, LbPolicy::RoundRobin).unwrap(),
-                limits: Limits::default(),
-                connect_timeout: Duration::from_secs(5),
-                pool: self.pool,
-                connections_per_endpoint: 1,
-                breaker: Arc::new(CircuitBreaker::new(self.breaker)),
-                idle_timeout: None,
-                buffer_limit: 1 << 20,
-            })
-        };
-        let clusters = self.clusters.iter().map(cluster).collect();
+        let clusters = self.clusters.iter().map(|c| self.cluster(c)).collect();
         let listener = Listener {
             name: "in".into(),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            protocol: protocol.clone(),
+            protocol: toy(),
             protocol_options: serde_json::Value::Null,
             bounds: Bounds {
                 limits: Limits::default(),
@@ -283,6 +266,23 @@ impl Setup {
         })
     }
 
+    fn cluster(&self, (name, endpoints): &(&'static str, Vec<SocketAddr>)) -> Arc<Cluster> {
+        let endpoints = endpoints.iter().map(|&a| Endpoint::new(a)).collect();
+        Arc::new(Cluster {
+            name: (*name).into(),
+            protocol: toy(),
+            protocol_options: serde_json::Value::Null,
+            balancing: Balancing::new(endpoints, LbPolicy::RoundRobin).unwrap(),
+            limits: Limits::default(),
+            connect_timeout: Duration::from_secs(5),
+            pool: self.pool,
+            connections_per_endpoint: 1,
+            breaker: Arc::new(CircuitBreaker::new(self.breaker)),
+            idle_timeout: None,
+            buffer_limit: 1 << 20,
+        })
+    }
+
     async fn start(self) -> (Server, SocketAddr) {
         let writer = Writer::spawn(Arc::new(Totals::default()), 1 << 20).unwrap();
         let workers = NonZeroUsize::MIN;
@@ -291,6 +291,10 @@ impl Setup {
         let address = server.address("in").unwrap();
         (server, address)
     }
+}
+
+fn toy() -> Arc<dyn Protocol> {
+    Arc::new(MessageProtocol::new(Toy))
 }
 
 fn service(name: &str) -> Matcher {

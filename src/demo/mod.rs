@@ -1,6 +1,96 @@
-//! The demo.
+//! `sabir demo`: sample services, the real proxy and real traffic, in one process on loopback.
+//!
+//! ```text
+//! provider.rs  Dubbo providers: two versions for users, one for batch jobs
+//! consumer.rs  Dubbo consumers
+//! link.rs      the sockets of both
+//! message.rs   what they say
+//! config.rs    the proxy's configuration: config.yaml, filled in
+//! admin.rs     the proxy's admin listener, asked
+//! stage.rs     all of it, running
+//! load.rs      calls, each answer checked
+//! scenes.rs    what is shown
+//! table.rs     how
+//! ```
 
-/// Runs the demo.
-pub(crate) async fn run(_serve: bool) -> anyhow::Result<()> {
-    anyhow::bail!("not here yet")
+mod admin;
+mod config;
+mod consumer;
+mod link;
+mod load;
+mod message;
+mod provider;
+mod scenes;
+mod stage;
+mod table;
+
+use std::io::stdout;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use self::provider::{NAMES, SERVICE};
+use self::stage::{CALLERS, CONNECTIONS, Ports, Stage};
+use self::table::Table;
+
+/// Shows what sabir does and says whether it did; with `serve`, stays up until Ctrl-C.
+///
+/// # Errors
+/// What kept it from being shown, or that something else happened than should have.
+pub(crate) async fn run(serve: bool) -> anyhow::Result<()> {
+    let started = Instant::now();
+    let ports = if serve { Ports::usual() } else { Ports::FREE };
+    let mut stage = Stage::start(ports).await?;
+    let mut table = Table::new(stdout());
+    table.text(&opening(&stage))?;
+    let played = tokio::time::timeout(LIMIT, scenes::play(&mut stage, &mut table)).await;
+    played.with_context(|| format!("not done within {} s", LIMIT.as_secs()))??;
+    let (calls, seconds) = (table.calls(), started.elapsed().as_secs_f64());
+    let (wrong, expected) = (table.wrong(), table.expected());
+    let right = expected - wrong;
+    table.text(&format!(
+        "\n{calls} calls in {seconds:.1} s; {right} of {expected} expectations hold"
+    ))?;
+    if serve {
+        for provider in &mut stage.providers {
+            provider.restart().await?;
+        }
+        table.text(&invitation(&stage))?;
+        tokio::signal::ctrl_c().await?;
+    } else {
+        table.text("sabir demo --serve stays up, for a consumer of your own")?;
+    }
+    stage.end().await?;
+    if wrong > 0 {
+        bail!("{wrong} of {expected} expectations do not hold");
+    }
+    Ok(())
 }
+
+/// What is there, and where.
+fn opening(stage: &Stage) -> String {
+    let [v1, v2, batch] = NAMES;
+    let (config, admin) = (stage.config.path().display(), stage.proxy.admin);
+    let callers = CONNECTIONS * CALLERS;
+    format!(
+        "Dubbo providers {v1}, {v2} and {batch}, the proxy, and consumers that keep {callers} calls in\n\
+         flight on {CONNECTIONS} connections: all in this process, through sockets on 127.0.0.1.\n\
+         configuration  {config}\n\
+         admin          http://{admin}/  (/stats /clusters /config_dump /metrics)"
+    )
+}
+
+/// What to try while it stays up.
+fn invitation(stage: &Stage) -> String {
+    let (config, address) = (stage.config.path().display(), stage.proxy.address);
+    format!(
+        "\nAll providers are up again. Point a Dubbo consumer (Hessian 2.0) at\n  \
+           dubbo://{address}/{SERVICE}\n\
+         String whoami() and String echo(String) answer with the provider's name; the attachment\n\
+         batchjob=true leads to batch. Change a weight in {config} and see.\n\
+         Ctrl-C ends it."
+    )
+}
+
+/// How long the scenes may take before something must be wrong.
+const LIMIT: Duration = Duration::from_secs(60);

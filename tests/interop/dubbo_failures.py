@@ -19,7 +19,8 @@ CALLERS = 16
 
 def attempts(proxy, method, wanted):
     """So many calls of the method reached sabir, and not one more."""
-    wait_until(lambda: proxy.logged("in", method) >= wanted, f"{wanted} calls of {method} in the access log")
+    logged = partial(proxy.logged, "in", method)
+    wait_until(lambda: logged() >= wanted, lambda: f"{wanted} calls of {method} in the access log, not {logged()}")
     same(proxy.logged("in", method), wanted, f"attempts of {method}")
 
 

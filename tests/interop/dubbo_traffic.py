@@ -8,12 +8,12 @@ import sabir
 import sabir_config as config
 from case import Case, expect, same
 from dubbo_load import load, no_failures, rpc_failure
-from peers import SERVICE
+from peers import GROUP, SERVICE, VERSION
 from process import established, wait_until
 from sabir import Sabir
 
 JAVA = ["java33", "java27"]
-ALL = {"java33", "java27", "go33"}
+KINDS = ["java33", "java27", "go33"]
 USER = {"v1": "java33", "v2": "java27"}
 
 
@@ -97,6 +97,35 @@ def real_method_of_generic_call(world):
         same(seen, name_of(world, "v2"), f"provider of {kind}'s generic call of whoami")
 
 
+def group_and_version(world):
+    """Routes by group, which is only in the attachments, and by version."""
+    routes = [
+        config.to_cluster("other", "user", config.metadata(group="other"), {"version": "v1"}),
+        config.to_cluster("newer", "user", config.metadata(version="2.0.0"), {"version": "v1"}),
+        config.to_cluster("this", "user", config.metadata(group=GROUP, version=VERSION), {"version": "v2"}),
+    ]
+    proxy = Sabir("sabir-group", {"in": routes}, [users(world)])
+    for kind in KINDS:
+        consumer = world.consumer(kind)
+        answer = consumer.ask("call", target=consumer.target(proxy.port("in")), method="whoami")
+        same(answer.get("value"), name_of(world, "v2"), f"provider of {kind}'s call ({answer})")
+
+
+def rewrite(world):
+    """A call of a group and version that no provider has, rewritten to those there are."""
+    changes = {"request_mutation": {"set": {"group": GROUP, "version": VERSION}}}
+    routes = [config.to_cluster("old", "demo", config.metadata(version="0.9.0"), **changes)]
+    for provider_kind in KINDS:
+        provider = world.provider(provider_kind)
+        clusters = [config.cluster("demo", provider.address)]
+        proxy = Sabir(f"sabir-rewrite-{provider_kind}", {"in": routes}, clusters)
+        for kind in KINDS:
+            consumer = world.consumer(kind)
+            target = consumer.target(proxy.port("in"), retries=0) | {"group": "old", "version": "0.9.0"}
+            answer = consumer.ask("call", target=target, method="whoami")
+            same(answer.get("value"), provider.name, f"{kind} to {provider_kind} ({answer})")
+
+
 def mutation(world):
     """Attachments set and removed by sabir, seen by real providers and consumers."""
     changes = {
@@ -106,7 +135,7 @@ def mutation(world):
     routes = [config.to_cluster("mutating", "java33", **changes)]
     clusters = [config.cluster("java33", world.provider("java33").address)]
     proxy = Sabir("sabir-mutation", {"in": routes}, clusters)
-    for kind in ("java33", "java27", "go33"):
+    for kind in KINDS:
         consumer = world.consumer(kind)
         facts = consumer.ask(
             "attachments",
@@ -183,7 +212,8 @@ def in_flight_finish(kind, world):
     wait_until(lambda: provider.count("sleep") - before == 8, "eight calls to arrive")
     proxy.signal(signal.SIGTERM)
     for answer in pending:
-        same(answer.result().get("value"), provider.name, "a call in flight")
+        report = answer.result()
+        same(report.get("value"), provider.name, f"a call in flight ({report})")
     same(proxy.wait(10), 0, "exit status of sabir")
 
 
@@ -230,16 +260,18 @@ def admin_listener(world):
 
 
 def cases():
-    yield Case("sabir isolation of users and batch", isolation, ALL)
-    yield Case("sabir subset fallback", subset_fallback, set(JAVA))
-    yield Case("sabir sticky split", sticky, set(JAVA))
-    yield Case("sabir routes generic calls by their method", real_method_of_generic_call, set(JAVA))
-    yield Case("sabir mutates attachments", mutation, ALL)
-    yield Case("sabir callbacks beside other calls", callback_and_calls, set(JAVA))
-    yield Case("sabir refuses a bad configuration", bad_configuration, set(JAVA))
+    yield Case("sabir isolation of users and batch", isolation, KINDS)
+    yield Case("sabir subset fallback", subset_fallback, JAVA)
+    yield Case("sabir sticky split", sticky, JAVA)
+    yield Case("sabir routes generic calls by their method", real_method_of_generic_call, JAVA)
+    yield Case("sabir routes by group and version", group_and_version, KINDS)
+    yield Case("sabir rewrites group and version", rewrite, KINDS)
+    yield Case("sabir mutates attachments", mutation, KINDS)
+    yield Case("sabir callbacks beside other calls", callback_and_calls, JAVA)
+    yield Case("sabir refuses a bad configuration", bad_configuration, JAVA)
     yield Case("sabir check", check_command, set())
     yield Case("sabir admin listener", admin_listener, {"java33"})
     for kind in JAVA:
-        yield Case(f"sabir {kind} live change under load", partial(live_change, kind), set(JAVA))
+        yield Case(f"sabir {kind} live change under load", partial(live_change, kind), JAVA)
         yield Case(f"sabir {kind} drain lets calls finish", partial(in_flight_finish, kind), {kind, "java33"})
         yield Case(f"sabir {kind} drain is told", partial(draining_is_told, kind), {kind, "java33"})

@@ -39,14 +39,17 @@ def free_port():
 
 
 def wait_until(condition, what, seconds=10.0):
-    """Polls until `condition()` is truthy and returns its value; PeerError after `seconds`."""
+    """Polls until `condition()` is truthy and returns its value; PeerError after `seconds`.
+
+    `what` is a text, or a function of none that makes it when it is needed.
+    """
     deadline = time.monotonic() + seconds
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > deadline:
-            raise PeerError(f"waited {seconds:g} s for {what}")
+            raise PeerError(f"waited {seconds:g} s for {what() if callable(what) else what}")
         time.sleep(0.02)
 
 

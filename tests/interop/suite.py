@@ -2,6 +2,7 @@
 
 import argparse
 import fcntl
+import re
 import sys
 import time
 from contextlib import contextmanager
@@ -53,7 +54,7 @@ def selected(options):
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
-    return [case for case in cases if not options.k or options.k in case.name]
+    return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
 def attempt(step):
@@ -97,7 +98,7 @@ def one_at_a_time():
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("-k", metavar="PATTERN", help="only cases whose name contains this")
+    parser.add_argument("-k", metavar="PATTERN", help="only cases whose name this regular expression finds")
     parser.add_argument("--direct", action="store_true", help="only peers with each other, without sabir")
     parser.add_argument("--strict", action="store_true", help="a skipped case is a failure")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")

@@ -25,7 +25,8 @@ sabir_core::codec_kit!(
         requests: messages::requests(),
         responses: messages::responses(),
         others: messages::events(),
-    }
+    },
+    |f: &mut dyn FnMut()| allocation_counter::measure(f).bytes_max
 );
 
 /// The head of a whole message, which has to be sound.

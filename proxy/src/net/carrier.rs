@@ -188,7 +188,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Writes a request, or lets it wait for room.
     fn start(&mut self, stream: StreamId, head: Head) {
-        if !self.handle.pending.borrow().get(stream).is_some() {
+        if self.handle.pending.borrow().get(stream).is_none() {
             return; // given up before it was written
         }
         if !self.waiting.is_empty() || !self.link.with(|conn, _| conn.open(stream)) {
@@ -199,7 +199,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     fn retry_waiting(&mut self) {
         while let Some((stream, head)) = self.waiting.pop_front() {
-            if !self.handle.pending.borrow().get(stream).is_some() {
+            if self.handle.pending.borrow().get(stream).is_none() {
                 continue;
             }
             if !self.link.with(|conn, _| conn.open(stream)) {

@@ -8,12 +8,12 @@ use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Echo, Head};
 use sabir_core::outcome::Outcome;
-use sabir_core::pump::Pump;
 use sabir_router::action::Target;
 use sabir_router::limits::Permit;
 
 use super::finish::Why;
 use super::pool::Cluster;
+use super::stream::Body;
 use super::upstream::Upstream;
 use crate::config::resolved::{Listener, Route};
 use crate::telemetry::SeriesId;
@@ -33,8 +33,8 @@ pub(crate) struct Exchange {
     pub(crate) log: Option<Box<Logged>>,
     /// Why the proxy answered itself, if it did.
     pub(crate) why: Option<Why>,
-    /// Frames of a streamed response, when the response is one.
-    pub(crate) pump: Option<Box<Pump>>,
+    /// What only an exchange has that is streamed, in either direction.
+    pub(crate) body: Option<Box<Body>>,
 }
 
 /// Where an exchange stands.

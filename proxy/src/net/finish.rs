@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sabir_core::frame::{Frame, Reason};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -16,7 +17,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn answer(&mut self, key: DefaultKey, why: Why, reply: Reply) {
         let exchange = &mut self.exchanges[key];
         exchange.why = Some(why);
-        if exchange.one_way {
+        if exchange.has_answer_begun() {
+            // Half an answer is there already: all that can be said is that no more comes.
+            let (stream, reset) = (exchange.stream, Frame::Reset(Reason::Cancelled));
+            let _: Result<_, _> = self.link.with(|conn, turn| conn.send(stream, reset, turn));
+        } else if exchange.one_way {
             self.count(ListenerCounter::RqOneWayDropped);
         } else {
             let (stream, echo) = (exchange.stream, exchange.echo);

@@ -89,7 +89,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             series: None,
             log,
             why: None,
-            pump: None,
+            body: None,
         });
         if !head.end {
             self.streams.insert(stream, key);
@@ -297,7 +297,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.held_back += 1;
         }
         exchange.place = Place::Upstream(upstream, stream);
+        let early = exchange.body.is_some();
         self.worker.count(cluster.stats_id, ClusterCounter::RqTotal);
+        if early {
+            self.send_early(key);
+        }
         if congested {
             self.count(ListenerCounter::PausedReading);
         }

@@ -24,6 +24,7 @@ mod pool;
 mod respond;
 mod reverse;
 mod session;
+mod stream;
 mod streams;
 mod upstream;
 pub(crate) mod worker;

@@ -1,10 +1,9 @@
 //! What a session does with responses, and with the lack of one.
 
 use sabir_core::connection::Written;
-use sabir_core::frame::{Frame, Reason, StreamId};
+use sabir_core::frame::{Frame, Reason};
 use sabir_core::head::Head;
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
-use sabir_core::pump::Pump;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -20,10 +19,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return self.count(ListenerCounter::LateResponse);
         };
-        let ends = frame.ends();
-        if ends {
-            // The upstream side has let go of it.
-            exchange.place = Place::Here;
+        if frame.ends()
+            && let Some(cluster) = &exchange.routed.cluster
+        {
+            let id = cluster.stats_id;
+            self.worker.count(id, ClusterCounter::RqCompleted);
         }
         match frame {
             Frame::Head(head) => self.on_response_head(key, head),
@@ -57,9 +57,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
         }
         if !head.end {
-            exchange.pump = Some(Box::default());
-            let (stream, streams) = (exchange.stream, &mut self.streams);
-            streams.insert(stream, key);
+            self.streams.insert(exchange.stream, key);
             return self.stream_down(key, Frame::Head(head));
         }
         self.deliver(key, head);
@@ -87,87 +85,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             _ => Executed::Maybe,
         };
         let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
-        if self.exchanges[key].pump.is_some() {
+        if self.exchanges[key].has_answer_begun() {
             return self.stream_down(key, Frame::Reset(reason));
         }
         let reply = Reply::new(outcome, "the endpoint gave the request up");
         self.answer(key, Why::Reset, reply);
-    }
-
-    /// Moves frames of a streamed response as far as the caller takes them.
-    pub(super) fn stream_down(&mut self, key: DefaultKey, frame: Frame) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return;
-        };
-        let mut pump: Box<Pump> = exchange.pump.take().unwrap_or_default();
-        pump.push(frame);
-        self.run_pump(key, pump);
-    }
-
-    /// Moves what waits for `key` after its caller took some.
-    pub(super) fn on_writable(&mut self, stream: StreamId) {
-        let Some(&key) = self.streams.get(&stream) else {
-            return;
-        };
-        let pump = self.exchanges.get_mut(key).and_then(|e| e.pump.take());
-        if let Some(pump) = pump {
-            self.run_pump(key, pump);
-        }
-    }
-
-    fn run_pump(&mut self, key: DefaultKey, mut pump: Box<Pump>) {
-        let stream = self.exchanges[key].stream;
-        let moved = self.link.with(|conn, turn| pump.run(conn, stream, turn));
-        let Ok(moved) = moved else {
-            return self.abandon(key);
-        };
-        let exchange = &mut self.exchanges[key];
-        exchange.pump = Some(pump);
-        if let Some(log) = &mut exchange.log {
-            log.sent += moved.bytes as u64;
-        }
-        if let Place::Upstream(upstream, upstream_stream) = &exchange.place
-            && moved.bytes > 0
-        {
-            upstream.consumed(*upstream_stream, moved.bytes);
-        }
-        if moved.ended {
-            self.finish(key, Outcome::OK);
-        }
-    }
-
-    /// More of a streamed request arrived.
-    pub(super) fn on_more(&mut self, stream: StreamId, frame: Frame) {
-        let exchange = self
-            .streams
-            .get(&stream)
-            .map(|&key| (key, &mut self.exchanges[key]));
-        let Some((key, exchange)) = exchange else {
-            // Its exchange has ended: what still comes is thrown away, and said to be.
-            if let Frame::Data { bytes, .. } = frame {
-                let n = bytes.len();
-                self.link.with(|conn, turn| conn.consumed(stream, n, turn));
-            }
-            return;
-        };
-        if let Frame::Reset(_) = frame {
-            return self.abandon(key);
-        }
-        if let (Some(log), Frame::Data { bytes, .. }) = (&mut exchange.log, &frame) {
-            log.received += bytes.len() as u64;
-        }
-        if let Place::Upstream(upstream, upstream_stream) = &exchange.place {
-            upstream.frame(*upstream_stream, frame);
-        }
-    }
-
-    /// Body bytes of a request have left: its caller may send as many again.
-    pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
-        if let Some(exchange) = self.exchanges.get(key) {
-            let stream = exchange.stream;
-            self.link
-                .with(|conn, turn| conn.consumed(stream, bytes, turn));
-        }
     }
 
     /// The endpoint's connection failed.
@@ -192,8 +114,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         };
         let attempts = *unreachable;
+        let whole = exchange.body.as_ref().is_none_or(|body| !body.given);
         if let Some(head) = unsent
             && attempts <= REPICKS
+            && whole
         {
             return self.send(key, *head, &cluster, target, Attempt::Again);
         }

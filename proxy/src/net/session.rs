@@ -429,7 +429,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         sent > 0
     }
 
-    fn say_how_it_ended(&mut self, ended: &Result<Ended, LinkError>) {
+    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
         let counter = match ended {
             Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
             Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,

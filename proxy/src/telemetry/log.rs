@@ -24,6 +24,31 @@ pub enum Error {
     Twice(#[from] TryInitError),
 }
 
+/// How much the log says.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Verbosity {
+    /// Only what is wrong.
+    Warn,
+    /// What an operator should know.
+    #[default]
+    Info,
+    /// What happens to connections too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl From<u8> for Verbosity {
+    /// By the number of `-v` on a command line.
+    fn from(count: u8) -> Self {
+        match count {
+            0 => Self::Info,
+            1 => Self::Debug,
+            _ => Self::Trace,
+        }
+    }
+}
+
 /// How a line of the log looks.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub enum Style {
@@ -36,9 +61,8 @@ pub enum Style {
 
 /// Writes the log to standard error from now on.
 ///
-/// `verbosity` is the number of `-v` on the command line: 0 shows what an operator should know, 1
-/// what happens to connections, 2 and more everything. `RUST_LOG`, if set, decides instead.
-pub fn init(verbosity: u8, style: Style) -> Result<(), Error> {
+/// `RUST_LOG`, if set, decides instead of `verbosity`.
+pub fn init(verbosity: Verbosity, style: Style) -> Result<(), Error> {
     let filter = match env::var(EnvFilter::DEFAULT_ENV) {
         Ok(text) if !text.is_empty() => EnvFilter::try_new(text)?,
         Ok(_) | Err(VarError::NotPresent) => EnvFilter::try_new(default_filter(verbosity))?,
@@ -53,11 +77,16 @@ pub fn init(verbosity: u8, style: Style) -> Result<(), Error> {
 }
 
 /// Levels of sabir's own crates, and of those it uses.
-fn default_filter(verbosity: u8) -> &'static str {
+fn default_filter(verbosity: Verbosity) -> &'static str {
     match verbosity {
-        0 => "warn,sabir=info,sabir_proxy=info",
-        1 => "info,sabir=debug,sabir_proxy=debug,sabir_router=debug,sabir_filters=debug",
-        _ => "debug,sabir=trace,sabir_proxy=trace,sabir_router=trace,sabir_filters=trace",
+        Verbosity::Warn => "warn",
+        Verbosity::Info => "warn,sabir=info,sabir_proxy=info",
+        Verbosity::Debug => {
+            "info,sabir=debug,sabir_proxy=debug,sabir_router=debug,sabir_filters=debug"
+        }
+        Verbosity::Trace => {
+            "debug,sabir=trace,sabir_proxy=trace,sabir_router=trace,sabir_filters=trace"
+        }
     }
 }
 
@@ -107,8 +136,8 @@ mod tests {
 
     #[test]
     fn verbosity_raises_the_level() {
-        let lines = |verbosity| {
-            let filter = EnvFilter::new(default_filter(verbosity));
+        let lines = |count: u8| {
+            let filter = EnvFilter::new(default_filter(count.into()));
             let log = || {
                 tracing::info!(target: "sabir_proxy", "one");
                 tracing::debug!(target: "sabir_proxy", "two");

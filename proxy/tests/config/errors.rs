@@ -11,6 +11,7 @@ use crate::toy::{check, errors, with};
 const ROUTE: &str = "route: {cluster: a}";
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn conditions_that_cannot_be() {
     let path = "listeners[0].route_configuration.routes[0].match";
     let on =
@@ -158,4 +159,16 @@ fn a_flood_of_errors_is_cut() {
     let found = errors(&text);
     assert_eq!(found.lines().count(), 1001);
     assert!(found.ends_with("\nand 1500 more"), "{found}");
+}
+
+#[test]
+fn a_flood_of_wrong_names_takes_no_longer_than_it_must() {
+    let clusters = (0..2000).map(|i| format!("- {{name: c{i}, protocol: toy}}\n"));
+    let routes = (0..2000).map(|i| format!("  - route: {{cluster: d{i}}}\n"));
+    let (clusters, routes) = (clusters.collect::<String>(), routes.collect::<String>());
+    let found = errors(&format!(
+        "clusters:\n{clusters}route_configurations:\n- name: r\n  routes:\n{routes}"
+    ));
+    let suggested = found.lines().filter(|line| line.contains("did you mean"));
+    assert_eq!(suggested.count(), 100, "{found}");
 }

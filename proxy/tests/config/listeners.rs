@@ -75,6 +75,7 @@ fn what_is_given_counts() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn listeners_that_cannot_be() {
     let address = "is not an IP address and port, such as 127.0.0.1:20880 or [::1]:20880; host names are not resolved";
     check(&[

@@ -52,9 +52,12 @@ func (c *consumer) dial(to target) (*client.Connection, error) {
 		client.WithProtocolDubbo(), client.WithSerialization("hessian2"), client.WithFilter("wire-consumer"),
 		client.WithClusterFailOver(),
 	}
+	// Always said: dubbo-go keeps what one reference was told as the default of the next.
+	retries := 2
 	if to.Retries != nil {
-		options = append(options, client.WithRetries(*to.Retries))
+		retries = *to.Retries
 	}
+	options = append(options, client.WithRetries(retries))
 	conn, err := c.cli.Dial(service, options...)
 	if err == nil {
 		c.conns[string(key)] = conn

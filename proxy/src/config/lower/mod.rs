@@ -15,6 +15,7 @@ mod problem;
 mod route;
 mod scalar;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -248,9 +249,10 @@ impl<'a> Lowering<'a> {
 
 /// Lets listeners count on from where those of the same name are.
 fn continue_listeners(listeners: Vec<Listener>, previous: Option<&Snapshot>) -> Vec<Arc<Listener>> {
-    let previous = previous.map_or(&[][..], |previous| &previous.listeners);
+    let previous = previous.iter().flat_map(|previous| &previous.listeners);
+    let previous: HashMap<_, _> = previous.map(|l| (&l.name, l)).collect();
     let adopt = |mut listener: Listener| {
-        if let Some(before) = previous.iter().find(|l| l.name == listener.name) {
+        if let Some(before) = previous.get(&listener.name) {
             listener.connections = Arc::clone(&before.connections);
         }
         Arc::new(listener)
@@ -263,9 +265,10 @@ fn continue_clusters(
     clusters: Vec<(Cluster, Limits)>,
     previous: Option<&Snapshot>,
 ) -> Vec<Arc<Cluster>> {
-    let previous = previous.map_or(&[][..], |previous| &previous.clusters);
+    let previous = previous.iter().flat_map(|previous| &previous.clusters);
+    let previous: HashMap<_, _> = previous.map(|c| (&c.name, c)).collect();
     let adopt = |(mut cluster, limits): (Cluster, Limits)| {
-        if let Some(before) = previous.iter().find(|c| c.name == cluster.name) {
+        if let Some(before) = previous.get(&cluster.name) {
             before.breaker.set_limits(limits);
             cluster.breaker = Arc::clone(&before.breaker);
         }

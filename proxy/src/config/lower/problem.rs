@@ -1,6 +1,6 @@
 //! What can be wrong with a configuration that the schema alone cannot say.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::time::Duration;
 
@@ -239,6 +239,8 @@ pub(super) struct Problems {
     found: Vec<Problem>,
     /// A table of routes that several listeners use has its problems once.
     seen: HashSet<String>,
+    /// What each unknown name of a kind probably meant.
+    pub(super) suggestions: HashMap<(&'static str, String), Option<String>>,
 }
 
 impl Problems {

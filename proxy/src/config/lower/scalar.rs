@@ -106,7 +106,17 @@ impl Problems {
     ) {
         // What has no name has a problem of its own.
         let known = known.filter(|known| !known.is_empty());
-        let suggestion = yaml::nearest(name, known.clone());
+        let asked = (what, name.to_owned());
+        let suggestion = match self.suggestions.get(&asked) {
+            Some(suggestion) => suggestion.clone(),
+            // To compare thousands of names with thousands would take minutes.
+            None if self.suggestions.len() >= SUGGESTIONS => None,
+            None => {
+                let nearest = yaml::nearest(name, known.clone());
+                self.suggestions.insert(asked, nearest.clone());
+                nearest
+            }
+        };
         let few = known.clone().nth(LISTED).is_none();
         let known = known.filter(|_| few).map(str::to_owned).collect();
         let name = name.to_owned();
@@ -176,6 +186,9 @@ fn number(value: f64) -> Value {
     // What is not finite has no JSON form, which is reported for the whole configuration.
     Number::from_f64(value).map_or(Value::Null, Value::Number)
 }
+
+/// Names that others are suggested for.
+const SUGGESTIONS: usize = 100;
 
 /// Names that an error lists.
 const LISTED: usize = 12;

@@ -159,6 +159,17 @@ async fn a_link_to_the_directory_and_one_to_that() {
 }
 
 #[tokio::test]
+async fn a_link_that_leads_nowhere_for_a_while() {
+    let (_folder, path, mut watch) = watched();
+    for target in [path.as_path(), Path::new("missing")] {
+        fs::remove_file(&path).unwrap();
+        symlink(target, &path).unwrap();
+    }
+    fs::write(path.with_file_name("missing"), "one").unwrap();
+    assert_eq!(next(&mut watch).await, "one");
+}
+
+#[tokio::test]
 async fn without_a_change_of_the_content_nothing_is_reported() {
     let (_folder, path, mut watch) = watched();
     let touched = fs::File::open(&path).unwrap();

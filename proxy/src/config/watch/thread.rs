@@ -68,27 +68,27 @@ impl Thread {
     }
 
     fn run(mut self) {
-        // The file may have changed since it was loaded, or be about to.
-        if !self.settle() {
-            return;
-        }
-        self.read();
-        while let Ok(signal) = self.signals.recv() {
-            match signal {
-                Signal::Stop => return,
-                Signal::Event(event) if !self.concerns(&event) => {}
-                Signal::Event(_) => {
-                    if !self.settle() {
-                        return;
-                    }
-                    if let Err(error) = self.follow() {
-                        let path = self.path.display();
-                        tracing::error!(%path, %error, "changes of the configuration file may be missed");
-                    }
-                    self.read();
-                }
+        // At first too: the file may have changed since it was loaded, or be about to.
+        while self.settle() {
+            if let Err(error) = self.follow() {
+                let path = self.path.display();
+                tracing::error!(%path, %error, "changes of the configuration file may be missed");
+            }
+            self.read();
+            if !self.wait() {
+                return;
             }
         }
+    }
+
+    /// Waits until something has happened to the file. Says whether to go on.
+    fn wait(&self) -> bool {
+        while let Ok(Signal::Event(event)) = self.signals.recv() {
+            if self.concerns(&event) {
+                return true;
+            }
+        }
+        false
     }
 
     /// Waits until nothing has happened for a moment: a file is written in several steps. Says

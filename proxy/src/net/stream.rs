@@ -1,0 +1,163 @@
+//! Bodies that arrive in pieces, on their way through a session.
+
+use bytes::Bytes;
+use sabir_core::frame::{Frame, StreamId};
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::pump::Pump;
+use slotmap::DefaultKey;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::exchange::{Exchange, Place};
+use super::session::Session;
+
+/// What a streamed exchange holds besides the others.
+#[derive(Debug, Default)]
+pub(crate) struct Body {
+    /// Pieces of the request that arrived before it was known where they go.
+    early: Vec<Frame>,
+    /// Pieces of the response that the caller could not take yet.
+    down: Pump,
+    /// Pieces of the request were given to an endpoint, so it can be given to no other.
+    pub(crate) given: bool,
+    /// The response has begun.
+    begun: bool,
+    /// How the exchange ends, as far as the response has said.
+    outcome: Outcome,
+}
+
+impl Exchange {
+    /// Whether the caller has a part of an answer, so that it cannot be given another one.
+    pub(crate) fn has_answer_begun(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| body.begun)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
+    /// Moves a piece of a response as far as the caller takes it.
+    pub(super) fn stream_down(&mut self, key: DefaultKey, mut frame: Frame) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        if let Frame::Data { bytes, .. } = &mut frame
+            && let Some(reply) = exchange.show_data(bytes)
+        {
+            return self.refuse(key, reply);
+        }
+        let body = exchange.body.get_or_insert_default();
+        match &frame {
+            Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
+            Frame::Trailers(head) => body.outcome = head.outcome,
+            Frame::Reset(_) => {
+                let (party, code) = (Party::Infrastructure, Code::Unavailable);
+                body.outcome = Outcome::new(party, Executed::Maybe, code);
+            }
+            Frame::Data { .. } => {}
+        }
+        body.down.push(frame);
+        self.run_pump(key);
+    }
+
+    /// Moves what waits for the caller of `stream` after it took some.
+    pub(super) fn on_writable(&mut self, stream: StreamId) {
+        if let Some(&key) = self.streams.get(&stream) {
+            self.run_pump(key);
+        }
+    }
+
+    fn run_pump(&mut self, key: DefaultKey) {
+        let Some(exchange) = self.exchanges.get_mut(key) else {
+            return;
+        };
+        let stream = exchange.stream;
+        let Some(body) = &mut exchange.body else {
+            return;
+        };
+        let moved = self
+            .link
+            .with(|conn, turn| body.down.run(conn, stream, turn));
+        let Ok(moved) = moved else {
+            return self.abandon(key);
+        };
+        let outcome = body.outcome;
+        if let Some(log) = &mut exchange.log {
+            log.sent += moved.bytes as u64;
+        }
+        if let Place::Upstream(upstream, upstream_stream) = &exchange.place
+            && moved.bytes > 0
+        {
+            upstream.consumed(*upstream_stream, moved.bytes);
+        }
+        if moved.ended {
+            self.finish(key, outcome);
+        }
+    }
+
+    /// More of a streamed request arrived.
+    pub(super) fn on_more(&mut self, stream: StreamId, mut frame: Frame) {
+        let Some(&key) = self.streams.get(&stream) else {
+            return self.throw_away(stream, &frame);
+        };
+        let exchange = &mut self.exchanges[key];
+        match &mut frame {
+            Frame::Reset(_) => return self.abandon(key),
+            Frame::Data { bytes, .. } => {
+                if let Some(log) = &mut exchange.log {
+                    log.received += bytes.len() as u64;
+                }
+                if let Some(reply) = exchange.show_data(bytes) {
+                    return self.refuse(key, reply);
+                }
+            }
+            Frame::Head(_) | Frame::Trailers(_) => {}
+        }
+        let body = exchange.body.get_or_insert_default();
+        match &exchange.place {
+            Place::Upstream(upstream, upstream_stream) => {
+                body.given = true;
+                upstream.frame(*upstream_stream, frame);
+            }
+            Place::Filtering(_) | Place::Here => body.early.push(frame),
+        }
+    }
+
+    /// Its exchange has ended: what still comes is thrown away, and said to be.
+    fn throw_away(&mut self, stream: StreamId, frame: &Frame) {
+        if let Frame::Data { bytes, .. } = frame {
+            let n = bytes.len();
+            self.link.with(|conn, turn| conn.consumed(stream, n, turn));
+        }
+    }
+
+    /// Gives the endpoint what arrived of a request before it had a place.
+    pub(super) fn send_early(&mut self, key: DefaultKey) {
+        let exchange = &mut self.exchanges[key];
+        let (Some(body), Place::Upstream(upstream, stream)) = (&mut exchange.body, &exchange.place)
+        else {
+            return;
+        };
+        for frame in body.early.drain(..) {
+            body.given = true;
+            upstream.frame(*stream, frame);
+        }
+    }
+
+    /// Body bytes of a request have left: its caller may send as many again.
+    pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
+        if let Some(exchange) = self.exchanges.get(key) {
+            let stream = exchange.stream;
+            self.link
+                .with(|conn, turn| conn.consumed(stream, bytes, turn));
+        }
+    }
+}
+
+impl Exchange {
+    /// Shows a piece of a body to the filters that look at bodies; one may answer instead.
+    fn show_data(&mut self, bytes: &mut Bytes) -> Option<Reply> {
+        let Self { routed, cx, .. } = self;
+        let listener = &routed.config.listener.filters;
+        let reply = listener.on_data(bytes, cx);
+        let route = routed.route().map(|route| &route.filters);
+        reply.or_else(|| route?.on_data(bytes, cx))
+    }
+}
