@@ -7,4 +7,5 @@ mod congestion;
 mod dubbo;
 mod events;
 mod limits;
+mod pending;
 mod running;

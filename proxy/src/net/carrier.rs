@@ -29,7 +29,10 @@ pub(crate) struct Carrier<S> {
     idle_timeout: Option<Duration>,
     last_used: Instant,
     buffer_limit: usize,
+    /// What was written last, where exchanges take turns.
+    current: Option<StreamId>,
     closing: bool,
+    abandoned: bool,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
@@ -45,7 +48,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             worker,
             letters: VecDeque::new(),
             waiting: VecDeque::new(),
+            current: None,
             closing: false,
+            abandoned: false,
         }
     }
 
@@ -64,13 +69,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         for letter in self.letters.drain(..) {
             self.handle.mailbox.push(letter);
         }
-        self.handle.fail_all(Executed::Maybe);
+        self.handle.fail_all(Executed::Maybe, &self.worker);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx)?;
+            if self.abandoned {
+                return Poll::Ready(Ok(()));
+            }
             if self.wants_read() {
                 match self.link.poll_read(cx, &self.worker) {
                     Poll::Ready(Ok(Read::Some)) => progress = true,
@@ -183,6 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
             }
             ToUpstream::Close => self.closing = true,
+            ToUpstream::Abandon => {
+                self.count(ClusterCounter::CxDestroyAbandoned);
+                self.abandoned = true;
+            }
         }
     }
 
@@ -191,10 +203,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         if self.handle.pending.borrow().get(stream).is_none() {
             return; // given up before it was written
         }
-        if !self.waiting.is_empty() || !self.link.with(|conn, _| conn.open(stream)) {
+        if !self.waiting.is_empty() || !self.open(stream) {
             return self.waiting.push_back((stream, head));
         }
         self.write(stream, Frame::Head(head));
+    }
+
+    /// Opens a stream if there is room for one.
+    fn open(&mut self, stream: StreamId) -> bool {
+        let in_flight = |stream| self.handle.pending.borrow().get(stream).is_some();
+        if self.handle.exclusive && self.current.is_some_and(in_flight) {
+            return false;
+        }
+        if !self.link.with(|conn, _| conn.open(stream)) {
+            return false;
+        }
+        self.handle.admit(stream, &self.worker);
+        self.current = Some(stream);
+        true
     }
 
     fn retry_waiting(&mut self) {
@@ -202,7 +228,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             if self.handle.pending.borrow().get(stream).is_none() {
                 continue;
             }
-            if !self.link.with(|conn, _| conn.open(stream)) {
+            if !self.open(stream) {
                 return self.waiting.push_front((stream, head));
             }
             self.write(stream, Frame::Head(head));
@@ -254,14 +280,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             .borrow()
             .get(stream)
             .is_some_and(one_way);
-        if sent && let Some(pending) = self.handle.forget(stream) {
+        if sent && let Some(pending) = self.handle.forget(stream, &self.worker) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));
         }
     }
 
     fn fail(&self, stream: StreamId, code: Code) {
-        if let Some(Pending { caller, .. }) = self.handle.forget(stream) {
+        if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
             let outcome = Outcome::new(Party::Proxy, Executed::No, code);
             caller
                 .inbox
@@ -310,7 +336,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         self.last_used = self.link.now();
         let caller = if frame.ends() {
-            self.handle.forget(stream).map(|p| p.caller)
+            self.handle.forget(stream, &self.worker).map(|p| p.caller)
         } else {
             let pending = self.handle.pending.borrow();
             pending.get(stream).map(|p| p.caller.clone())

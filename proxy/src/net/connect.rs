@@ -76,7 +76,7 @@ async fn drive(
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

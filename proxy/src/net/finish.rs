@@ -50,7 +50,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         };
         if let Place::Upstream(upstream, stream) = &exchange.place {
-            upstream.cancel(*stream);
+            upstream.cancel(*stream, &self.worker);
         }
         if !self.streams.is_empty() {
             self.streams.remove(&exchange.stream);
