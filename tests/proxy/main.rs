@@ -9,3 +9,5 @@ mod events;
 mod limits;
 mod pending;
 mod running;
+mod streaming;
+mod tube;

@@ -55,6 +55,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if !self.streams.is_empty() {
             self.streams.remove(&exchange.stream);
         }
+        self.give_back(&exchange);
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
         let elapsed = exchange
