@@ -7,4 +7,7 @@ mod congestion;
 mod dubbo;
 mod events;
 mod limits;
+mod pending;
 mod running;
+mod streaming;
+mod tube;

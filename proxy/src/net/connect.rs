@@ -72,7 +72,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

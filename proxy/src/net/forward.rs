@@ -283,11 +283,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
         };
+        let waits = match upstream.would_wait() {
+            false => None,
+            true => match cluster.try_acquire(Resource::PendingRequests) {
+                Some(permit) => Some(permit),
+                None => return self.refuse_to_wait(key, cluster),
+            },
+        };
         let exchange = &mut self.exchanges[key];
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         let inbox = self.inbox.clone();
-        let Some(stream) = upstream.request(Caller { inbox, key }, head) else {
+        let caller = Caller { inbox, key };
+        let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
             let reply = Reply::refused(Code::Overloaded, "the connection to the endpoint is full");
             return self.answer(key, Why::Overflow, reply);
         };
@@ -305,6 +313,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if congested {
             self.count(ListenerCounter::PausedReading);
         }
+    }
+
+    fn refuse_to_wait(&mut self, key: DefaultKey, cluster: &Rc<Cluster>) {
+        self.worker
+            .count(cluster.stats_id, ClusterCounter::RqPendingOverflow);
+        let message = format!(
+            "cluster {} has its limit of requests that wait for a connection",
+            cluster.config().name
+        );
+        let reply = Reply::refused(Code::Overloaded, message);
+        self.answer(key, Why::Overflow, reply);
     }
 
     fn upstream(
