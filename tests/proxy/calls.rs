@@ -127,7 +127,10 @@ async fn one_way_requests_are_never_answered() {
         .start()
         .await;
     let mut client = proxy.client().await;
-    for (id, method) in ["empty", "dead", "deny", "nothing", "hi"].iter().enumerate() {
+    for (id, method) in ["empty", "dead", "deny", "nothing", "hi"]
+        .iter()
+        .enumerate()
+    {
         let request = Message::call(id as u64, method, "x").one_way();
         client.send(&request).await;
     }
@@ -145,7 +148,9 @@ async fn one_way_requests_are_never_answered() {
         .await;
     client.assert_quiet(100).await;
     assert_eq!(
-        proxy.metric("sabir_downstream_rq_one_way_dropped_total").await,
+        proxy
+            .metric("sabir_downstream_rq_one_way_dropped_total")
+            .await,
         5
     );
 }
@@ -202,9 +207,7 @@ async fn what_is_not_dubbo_ends_its_connection_alone() {
         }
         assert_eq!(good.call(&Message::call(3, "hi", "x")).await.value(), "a:x");
     }
-    proxy
-        .until("sabir_downstream_cx_active", |n| n == 1)
-        .await;
+    proxy.until("sabir_downstream_cx_active", |n| n == 1).await;
 }
 
 #[tokio::test]

@@ -92,7 +92,8 @@ async fn a_client_that_does_not_read_is_not_read_from() {
     let taken = settled(&answered).await;
     assert!(taken < count / 2, "{taken} answers for nobody");
     let received = proxy.metric("sabir_upstream_cx_rx_bytes_total").await;
-    let buffered = received.saturating_sub(proxy.metric("sabir_downstream_cx_tx_bytes_total").await);
+    let buffered =
+        received.saturating_sub(proxy.metric("sabir_downstream_cx_tx_bytes_total").await);
     assert!(buffered < 1 << 20, "{buffered} bytes in the proxy");
     // Others are served meanwhile.
     let mut other = proxy.client().await;

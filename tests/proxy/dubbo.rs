@@ -190,11 +190,7 @@ impl Message {
                     }
                     tag @ (b'S' | b'R') => {
                         let len = usize::from(self.body[at + 1]) << 8;
-                        (
-                            len | usize::from(self.body[at + 2]),
-                            at + 3,
-                            tag == b'S',
-                        )
+                        (len | usize::from(self.body[at + 2]), at + 3, tag == b'S')
                     }
                     tag => panic!("not a string: {tag:x}"),
                 };

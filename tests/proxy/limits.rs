@@ -28,7 +28,8 @@ async fn a_connection_has_to_send_something_valid_in_time() {
     assert_eq!(silent.next().await, None);
     assert_eq!(half.next().await, None);
     assert!(started.elapsed() >= Duration::from_millis(290));
-    let reason = "sabir_downstream_cx_destroy_total{listener=\"in\",reason=\"first_message_timeout\"}";
+    let reason =
+        "sabir_downstream_cx_destroy_total{listener=\"in\",reason=\"first_message_timeout\"}";
     proxy.until(reason, |n| n == 2).await;
     calling.assert_quiet(2).await;
     beating.assert_quiet(2).await;
@@ -82,7 +83,11 @@ async fn idle_connections_to_endpoints_are_closed() {
         // Heartbeats keep it alive, not in use.
         while let Some(message) = upstream.next().await {
             assert!(message.is_heartbeat());
-            if upstream.try_send(&crate::backend::pong(&message)).await.is_err() {
+            if upstream
+                .try_send(&crate::backend::pong(&message))
+                .await
+                .is_err()
+            {
                 break;
             }
         }

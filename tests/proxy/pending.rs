@@ -23,8 +23,7 @@ impl Unreachable {
         let address = listener.local_addr().unwrap();
         let mut queue = Vec::new();
         let wait = Duration::from_millis(200);
-        while let Ok(io) =
-            tokio::time::timeout(wait, tokio::net::TcpStream::connect(address)).await
+        while let Ok(io) = tokio::time::timeout(wait, tokio::net::TcpStream::connect(address)).await
         {
             queue.push(io.unwrap());
         }

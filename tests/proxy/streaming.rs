@@ -28,7 +28,9 @@ async fn start(server: &Server, change: impl FnOnce(Setup) -> Setup) -> Running 
     change(setup)
         .start_with(|options| {
             options.protocols.add("tube", tube::factory);
-            options.filters.add("gate", |_| Ok(std::sync::Arc::new(Gate)));
+            options
+                .filters
+                .add("gate", |_| Ok(std::sync::Arc::new(Gate)));
         })
         .await
 }
@@ -269,7 +271,10 @@ async fn resets_pass_both_ways() {
     let stream = upstream.next().await.unwrap().1;
     assert_eq!(upstream.next().await.unwrap().2, b"some");
     client.send(b'R', 9, b"").await;
-    assert_eq!(upstream.next_of_message().await, Some((b'R', stream, Vec::new())));
+    assert_eq!(
+        upstream.next_of_message().await,
+        Some((b'R', stream, Vec::new()))
+    );
     proxy.assert_balanced().await;
     // What still comes for it reaches nobody, and its window is given back.
     upstream.send(b'H', stream, b"r").await;
@@ -356,7 +361,10 @@ async fn bodies_wait_with_their_request_for_room() {
     client.send(b'D', 11, b"body").await;
     client.send(b'E', 11, b"end").await;
     client.send(b'E', 9, b"first").await;
-    assert_eq!(upstream.next().await, Some((b'E', first, b"first".to_vec())));
+    assert_eq!(
+        upstream.next().await,
+        Some((b'E', first, b"first".to_vec()))
+    );
     upstream.send(b'H', first, b"r").await;
     upstream.send(b'E', first, b"").await;
     let (kind, second, _) = upstream.next_of_message().await.unwrap();
@@ -389,7 +397,10 @@ async fn streams_beyond_the_limit_are_refused() {
     let first = upstream.next().await.unwrap().1;
     client.send(b'H', 11, b"q").await;
     client.send(b'D', 11, b"body").await;
-    assert_eq!(client.next_of_message().await, Some((b'H', 11, b"r!".to_vec())));
+    assert_eq!(
+        client.next_of_message().await,
+        Some((b'H', 11, b"r!".to_vec()))
+    );
     assert_eq!(client.next_of_message().await.unwrap().2, b"overloaded");
     client.send(b'E', 9, b"go on").await;
     assert_eq!(upstream.next().await.unwrap().2, b"go on");

@@ -30,7 +30,9 @@ pub(crate) const WINDOW: usize = 64 << 10;
 
 /// Makes the protocol; `streams` limits those that are open at once towards a server.
 pub(crate) fn factory(options: &serde_json::Value) -> Result<Arc<dyn Protocol>, OptionsError> {
-    let streams = options["streams"].as_f64().map_or(usize::MAX, |n| n as usize);
+    let streams = options["streams"]
+        .as_f64()
+        .map_or(usize::MAX, |n| n as usize);
     Ok(Arc::new(Tube { streams }))
 }
 

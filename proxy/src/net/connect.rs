@@ -38,11 +38,7 @@ pub(crate) fn spawn(
 }
 
 /// Connects, and carries requests until the end; whether it came to be established.
-async fn drive(
-    worker: &Rc<Worker>,
-    upstream: &Rc<Upstream>,
-    config: &resolved::Cluster,
-) -> bool {
+async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::Cluster) -> bool {
     let endpoint = &upstream.endpoint;
     let cluster = endpoint.cluster.stats_id;
     let address = endpoint.address;

@@ -192,12 +192,8 @@ impl EndpointPool {
             return Ok(upstream);
         }
         if let Some(permit) = config.breaker.try_acquire(Resource::Connections) {
-            let upstream = Upstream::new(
-                self.clone(),
-                &*config.protocol,
-                config.pool,
-                owner.cloned(),
-            );
+            let upstream =
+                Upstream::new(self.clone(), &*config.protocol, config.pool, owner.cloned());
             let upstream = Rc::new(upstream);
             self.connections.borrow_mut().push(upstream.clone());
             connect::spawn(worker, upstream.clone(), config.clone(), permit);
