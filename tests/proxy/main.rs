@@ -1,13 +1,19 @@
 //! The driver through the public facade: real listeners, loopback sockets, hand-written peers.
 
+mod admin;
 mod backend;
 mod callbacks;
 mod calls;
 mod congestion;
 mod dubbo;
 mod events;
+mod filters;
 mod limits;
+mod live;
+mod mutation;
 mod pending;
 mod running;
 mod streaming;
+mod stress;
+mod tally;
 mod tube;
