@@ -80,6 +80,12 @@ pub trait Connection: Send {
         true
     }
 
+    /// Whether nothing more will be sent, although more may be received: the driver then ends its
+    /// direction of the socket once everything is written.
+    fn wants_shutdown(&self) -> bool {
+        false
+    }
+
     /// Whether the connection has said its last word and may be closed once that is written.
     fn is_finished(&self) -> bool {
         false

@@ -302,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let congested = upstream.is_congested();
         if congested {
             upstream.hold_back(self.inbox.clone());
-            self.held_back += 1;
+            self.waits.held_back += 1;
         }
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
