@@ -1,4 +1,6 @@
 //! Protocol codecs of sabir: Dubbo and others.
 
+pub mod auto;
 pub mod dubbo;
 pub mod registry;
+pub mod tcp;

@@ -2,7 +2,7 @@
 //!
 //! A codec's author lists a few whole messages and writes one line:
 //!
-//! ```ignore
+//! ```text
 //! sabir_core::codec_kit!(MyCodec::default(), Samples {
 //!     requests: vec![Bytes::from_static(b"...")],
 //!     responses: vec![Bytes::from_static(b"...")],

@@ -33,6 +33,8 @@ pub(crate) struct Carrier<S> {
     current: Option<StreamId>,
     closing: bool,
     abandoned: bool,
+    /// Bodies wait for the peer to take what was before them.
+    unwritten: bool,
 }
 
 /// A request for which there was no room, with what came after its head.
@@ -58,6 +60,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             current: None,
             closing: false,
             abandoned: false,
+            unwritten: false,
         }
     }
 
@@ -106,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let flushed = self.link.poll_flush(cx)?;
             // Nobody wakes us for letters that we did not look for while there was no room.
             progress |= full && !self.is_full();
+            self.resume_pumps();
             if self.is_done() && flushed.is_ready() {
                 return Poll::Ready(Ok(()));
             }
@@ -279,7 +283,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Moves what the peer's window has room for.
     fn pump(&mut self, stream: StreamId, mut pump: Box<Pump>) {
-        let moved = self.link.with(|conn, turn| pump.run(conn, stream, turn));
+        let limit = self.buffer_limit;
+        let moved = self
+            .link
+            .with(|conn, turn| pump.run(conn, stream, limit, turn));
+        self.unwritten |= !pump.is_empty() && self.is_full();
         let mut pending = self.handle.pending.borrow_mut();
         let Some(waiting) = pending.get_mut(stream) else {
             return;
@@ -343,6 +351,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     self.count(ClusterCounter::EndpointResume);
                 }
             }
+        }
+    }
+
+    /// Goes on with bodies that waited for the socket to take what was before them.
+    fn resume_pumps(&mut self) {
+        if !self.unwritten || self.is_full() {
+            return;
+        }
+        self.unwritten = false;
+        let waits = |p: &Pending| p.pump.as_ref().is_some_and(|pump| !pump.is_empty());
+        let streams = self.handle.pending.borrow().names(waits);
+        for stream in streams {
+            self.on_writable(stream);
         }
     }
 

@@ -279,7 +279,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         target: Target,
         attempt: Attempt,
     ) {
-        let upstream = match self.upstream(cluster, target, attempt, head.bound) {
+        let upstream = match self.upstream(cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
         };
@@ -302,7 +302,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let congested = upstream.is_congested();
         if congested {
             upstream.hold_back(self.inbox.clone());
-            self.held_back += 1;
+            self.waits.held_back += 1;
         }
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
@@ -331,7 +331,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
-        bound: bool,
+        head: &Head,
     ) -> Result<Rc<Upstream>, (Why, Reply)> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
@@ -343,9 +343,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
         };
-        let bind = bound || cluster.binds();
+        let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner) {
+        match endpoint.connection(&self.worker, owner, head.protocol()) {
             Ok(upstream) if bind => {
                 self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);

@@ -74,9 +74,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(body) = &mut exchange.body else {
             return;
         };
+        let limit = exchange.routed.config.listener.bounds.buffer_limit;
         let moved = self
             .link
-            .with(|conn, turn| body.down.run(conn, stream, turn));
+            .with(|conn, turn| body.down.run(conn, stream, limit, turn));
+        self.waits.unwritten |= !body.down.is_empty() && self.link.backlog() >= limit;
         let Ok(moved) = moved else {
             return self.abandon(key);
         };
@@ -92,6 +94,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if moved.ended {
             self.finish(key, outcome);
         }
+    }
+
+    /// Goes on with bodies that waited for the client to take what was before them; whether there
+    /// were any.
+    pub(super) fn resume_pumps(&mut self) -> bool {
+        let limit = self.listener.current().listener.bounds.buffer_limit;
+        if !self.waits.unwritten || self.link.backlog() >= limit {
+            return false;
+        }
+        self.waits.unwritten = false;
+        let keys: Vec<_> = self.streams.values().copied().collect();
+        for key in keys {
+            self.run_pump(key);
+        }
+        true
     }
 
     /// More of a streamed request arrived.

@@ -78,6 +78,15 @@ impl<T> Streams<T> {
         self.len
     }
 
+    /// Names of the entries that `test` holds for.
+    pub(crate) fn names(&self, test: impl Fn(&T) -> bool) -> Vec<StreamId> {
+        let places = (0..self.places.len() as u32).filter(|&i| {
+            let value = &self.places[i as usize].value;
+            value.as_ref().is_some_and(&test)
+        });
+        places.map(|i| self.name(i)).collect()
+    }
+
     /// Takes everything out, with its name.
     pub(crate) fn drain(&mut self) -> Vec<(StreamId, T)> {
         let names: Vec<_> = (0..self.places.len() as u32)

@@ -4,6 +4,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
@@ -24,6 +25,8 @@ use crate::telemetry::{ClusterCounter, ClusterGauge};
 /// What sessions hold of a connection to an endpoint.
 pub(crate) struct Upstream {
     pub(crate) endpoint: Rc<EndpointPool>,
+    /// What is spoken on it.
+    pub(crate) protocol: Arc<dyn Protocol>,
     /// The session whose requests alone this connection carries, if it is bound to one.
     pub(crate) owner: Option<Rc<Inbox>>,
     /// It carries one exchange at a time.
@@ -87,13 +90,14 @@ impl Upstream {
     /// A connection of `protocol` that is not established yet.
     pub(crate) fn new(
         endpoint: Rc<EndpointPool>,
-        protocol: &dyn Protocol,
+        protocol: Arc<dyn Protocol>,
         mode: PoolMode,
         owner: Option<Rc<Inbox>>,
     ) -> Self {
         let pending = Streams::new(protocol.max_stream());
         Self {
             endpoint,
+            protocol,
             owner,
             exclusive: mode == PoolMode::Exclusive,
             mailbox: Mailbox::default(),
@@ -213,6 +217,11 @@ impl Upstream {
     /// Fails everything that was given to a connection that was never established.
     pub(crate) fn fail_unconnected(&self, worker: &Worker) {
         self.fail_all(Executed::No, worker);
+    }
+
+    /// Whether it speaks `protocol`.
+    pub(crate) fn speaks(&self, protocol: &str) -> bool {
+        self.protocol.name() == protocol
     }
 
     /// Whether requests of any client may be given to it.
