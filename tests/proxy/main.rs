@@ -1,5 +1,7 @@
 //! The driver through the public facade: real listeners, loopback sockets, hand-written peers.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
 mod admin;
 mod backend;
 mod callbacks;

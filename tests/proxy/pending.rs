@@ -65,6 +65,35 @@ async fn only_so_many_requests_wait_for_a_connection() {
 }
 
 #[tokio::test]
+async fn little_is_read_for_an_endpoint_that_is_not_connected() {
+    let endpoint = Unreachable::new().await;
+    let proxy = Setup::one([endpoint.address])
+        .cluster("per_connection_buffer_limit_bytes: 65536")
+        .cluster("connect_timeout: 0.2s")
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    let call = Message::call(0, "hi", &"x".repeat(60 << 10));
+    let task = tokio::spawn(async move {
+        for id in 0..200 {
+            client.send(&call.clone().with_id(id)).await;
+        }
+        std::future::pending::<()>().await;
+    });
+    let timeouts = "sabir_upstream_cx_connect_timeout_total";
+    proxy
+        .until("sabir_upstream_cx_connecting", |n| n == 1)
+        .await;
+    while proxy.metric(timeouts).await == 0 {
+        let pending = proxy.metric("sabir_upstream_rq_pending_active").await;
+        assert!(pending < 20, "{pending} requests of 60 KiB in the proxy");
+    }
+    // Its caller is gone: those that wait end with it.
+    task.abort();
+    proxy.assert_balanced().await;
+}
+
+#[tokio::test]
 async fn one_that_gives_up_waiting_makes_room_for_another() {
     let endpoint = Unreachable::new().await;
     let proxy = Setup::one([endpoint.address])

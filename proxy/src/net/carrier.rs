@@ -191,7 +191,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     fn on_letter(&mut self, letter: ToUpstream) {
         match letter {
-            ToUpstream::Request(stream, head) => self.start(stream, head),
+            ToUpstream::Request(stream, head) => {
+                self.handle.taken(head.wire().len());
+                self.start(stream, head);
+            }
             ToUpstream::Frame(stream, frame) => self.on_frame(stream, frame),
             ToUpstream::Consumed(stream, bytes) => {
                 self.link

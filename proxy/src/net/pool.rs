@@ -112,6 +112,11 @@ impl Cluster {
         self.config.borrow().breaker.release(permit);
     }
 
+    /// Bytes that may wait to be written to one connection.
+    pub(crate) fn buffer_limit(&self) -> usize {
+        self.config.borrow().buffer_limit
+    }
+
     /// Whether every client gets connections of its own.
     pub(crate) fn binds(&self) -> bool {
         self.config.borrow().pool == PoolMode::Bound

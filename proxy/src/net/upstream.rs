@@ -35,6 +35,8 @@ pub(crate) struct Upstream {
     pub(super) pending: RefCell<Streams<Pending>>,
     pub(super) state: Cell<State>,
     congested: Cell<bool>,
+    /// Bytes of requests in the mailbox.
+    queued: Cell<usize>,
     held_back: RefCell<Vec<Rc<Inbox>>>,
 }
 
@@ -102,6 +104,7 @@ impl Upstream {
             pending: RefCell::new(pending),
             state: Cell::new(State::Connecting),
             congested: Cell::new(false),
+            queued: Cell::new(0),
             held_back: RefCell::default(),
         }
     }
@@ -133,6 +136,12 @@ impl Upstream {
         };
         let stream = self.insert(pending, worker)?;
         self.endpoint.acquire();
+        // The carrier may come late to look: the connection has to be established, or the worker
+        // has much to read elsewhere.
+        self.queued.set(self.queued.get() + head.wire().len());
+        if self.queued.get() >= self.endpoint.cluster.buffer_limit() {
+            self.congested.set(true);
+        }
         self.mailbox.push(ToUpstream::Request(stream, head));
         Some(stream)
     }
@@ -242,6 +251,11 @@ impl Upstream {
     /// Tells `inbox` when the connection is not congested any longer.
     pub(crate) fn hold_back(&self, inbox: Rc<Inbox>) {
         self.held_back.borrow_mut().push(inbox);
+    }
+
+    /// A request of this many bytes was taken out of the mailbox.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.queued.set(self.queued.get().saturating_sub(bytes));
     }
 
     pub(super) fn set_congested(&self, congested: bool) {
