@@ -1,4 +1,5 @@
 //! Protocol codecs of sabir: Dubbo and others.
 
 pub mod dubbo;
+pub mod motan2;
 pub mod registry;
