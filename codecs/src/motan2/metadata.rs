@@ -23,13 +23,38 @@ pub(super) const EXCEPTION: &[u8] = b"M_e";
 /// Most pairs of a message. The header block of a bridged HTTP request stays well below.
 pub(super) const MAX_PAIRS: usize = 512;
 
-/// Fields and the keys that hold them.
-pub(super) const FIELDS: [(Field, &[u8], &str); 5] = [
-    (Field::Service, b"M_p", "M_p"),
-    (Field::Method, b"M_m", "M_m"),
-    (Field::Signature, b"M_md", "M_md"),
-    (Field::Group, b"M_g", "M_g"),
-    (Field::Version, b"M_v", "M_v"),
+/// Where a field stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) field: Field,
+    /// Its key.
+    pub(super) key: &'static str,
+    /// The key under which Java clients say it too, or instead; the other one wins.
+    pub(super) alias: Option<&'static str>,
+}
+
+impl Place {
+    const fn new(field: Field, key: &'static str, alias: Option<&'static str>) -> Self {
+        Self { field, key, alias }
+    }
+
+    /// Whether a pair with `key` is the field.
+    pub(super) fn has(self, key: &[u8]) -> bool {
+        key == self.key.as_bytes() || self.is_alias(key)
+    }
+
+    fn is_alias(self, key: &[u8]) -> bool {
+        self.alias.is_some_and(|alias| key == alias.as_bytes())
+    }
+}
+
+/// Where each field stands.
+pub(super) const PLACES: [Place; 5] = [
+    Place::new(Field::Service, "M_p", None),
+    Place::new(Field::Method, "M_m", None),
+    Place::new(Field::Signature, "M_md", None),
+    Place::new(Field::Group, "M_g", Some("group")),
+    Place::new(Field::Version, "M_v", Some("version")),
 ];
 
 /// Where a key and its value stand in a message.
@@ -115,18 +140,28 @@ impl Iterator for Pairs<'_> {
 /// [`Malformed`] if the pairs are no pairs, or a field is no text.
 pub(super) fn read_fields(head: &mut Head) -> Result<(), Malformed> {
     let wire = head.wire().clone();
+    let mut found = [None; PLACES.len()];
     for pair in Pairs::of(&wire) {
         let Pair { key, value } = pair?;
         let key = key.of(&wire);
-        let Some(&(field, _, part)) = FIELDS.iter().find(|(_, of_field, _)| *of_field == key)
-        else {
+        let Some(at) = PLACES.iter().position(|place| place.has(key)) else {
             continue;
         };
+        let place = PLACES[at];
         if str::from_utf8(value.of(&wire)).is_err() {
-            let at = value.start as usize;
+            let (part, at) = (place.key, value.start as usize);
             return Err(Malformed { part, at });
         }
-        head.set_field_span(field, value);
+        let is_alias = place.is_alias(key);
+        // An empty value stands for none where there is an alias, as Java reads it.
+        if !value.is_empty() && (!is_alias || found[at].is_none_or(|(_, was_alias)| was_alias)) {
+            found[at] = Some((value, is_alias));
+        }
+    }
+    for (place, found) in PLACES.iter().zip(found) {
+        if let Some((value, _)) = found {
+            head.set_field_span(place.field, value);
+        }
     }
     Ok(())
 }

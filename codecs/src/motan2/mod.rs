@@ -11,9 +11,10 @@
 //! ```
 //!
 //! Service, method, group and version stand in the metadata (`M_p`, `M_m`, `M_g`, `M_v`; the
-//! parameter types in `M_md`) and are pairs under these keys too. The body is never looked at, so
-//! that every serialization passes, compressed or not. An empty value removes its pair, as peers
-//! write none.
+//! parameter types in `M_md`) and are pairs under these keys too. Java clients say the version only
+//! under `version`, which counts where `M_v` is absent, as `group` does for `M_g`; what rewrites
+//! the one rewrites the other. The body is never looked at, so that every serialization passes,
+//! compressed or not. An empty value removes its pair, as peers write none.
 //!
 //! Specification: `MotanV2Codec` of weibocom/motan, `motanProtocol.go` of weibocom/motan-go.
 

@@ -7,7 +7,7 @@ use sabir_core::output::Output;
 use smallvec::SmallVec;
 
 use super::header::{self, Header};
-use super::metadata::{FIELDS, MAX_PAIRS, Pairs};
+use super::metadata::{MAX_PAIRS, PLACES, Pairs};
 
 /// The metadata of one message as they are to be.
 #[derive(Debug)]
@@ -58,19 +58,21 @@ fn lines(head: &Head) -> SmallVec<[Line<'_>; 24]> {
                 .is_some_and(|rest| rest.starts_with(b"\n"))
         })
     };
-    let is_rewritten = |key: &[u8]| {
-        FIELDS
-            .iter()
-            .any(|&(field, of_field, _)| of_field == key && head.is_rewritten(field))
-    };
+    let rewritten = || PLACES.iter().filter(|place| head.is_rewritten(place.field));
+    let is_rewritten = |key: &[u8]| rewritten().any(|place| place.has(key));
     let kept = Pairs::of(wire)
         .flatten()
         .map(|pair| (pair.key.of(wire), pair.value.of(wire)))
         .filter(|(key, _)| !is_removed(key) && !is_rewritten(key));
-    let fields = FIELDS
-        .into_iter()
-        .filter(|&(field, ..)| head.is_rewritten(field))
-        .filter_map(|(field, key, _)| Some((key, head.field(field)?)));
+    let fields = rewritten().flat_map(|place| {
+        let alias = place.alias.filter(|alias| {
+            Pairs::of(wire)
+                .flatten()
+                .any(|pair| pair.key.of(wire) == alias.as_bytes())
+        });
+        let keys = [Some(place.key), alias].into_iter().flatten();
+        keys.filter_map(|key| Some((key.as_bytes(), head.field(place.field)?)))
+    });
     // What was set under the key's own name comes last, and wins.
     let added = metadata.added().map(|(key, value)| (spelled(key), value));
     // Peers write no empty ones, and motan-go breaks at empty keys.

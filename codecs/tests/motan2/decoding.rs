@@ -152,3 +152,24 @@ fn values_are_exact_octets() {
     assert_eq!(head.fault(), None);
     assert_eq!(head.get(&"raw".into()), Some(&b"\xff\x00\xfe"[..]));
 }
+
+/// Java clients say the version, and the group too, in attachments without the prefix.
+#[test]
+fn group_and_version_may_stand_under_names_of_their_own() {
+    for (metadata, group, version) in [
+        ("group\na\nversion\n1", Some("a"), Some("1")),
+        ("M_g\na\ngroup\nb\nversion\n1\nM_v\n2", Some("a"), Some("2")),
+        ("group\nb\nM_g\n\nM_v\n\nversion\n1", Some("b"), Some("1")),
+        (
+            "group\nb\ngroup\nc\nversion\n1\nversion\n",
+            Some("c"),
+            Some("1"),
+        ),
+        ("Group\nb\nm_v\n1", None, None),
+    ] {
+        let head = head(&request(&format!("M_p\nS\nM_m\nf\n{metadata}")));
+        let values = ["group", "version"].map(|name| get(&head, name));
+        let values = values.each_ref().map(Option::as_deref);
+        assert_eq!(values, [group, version], "{metadata:?}");
+    }
+}

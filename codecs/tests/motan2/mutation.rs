@@ -111,6 +111,29 @@ fn fields_are_rewritten_under_their_keys() {
 }
 
 #[test]
+fn fields_are_rewritten_wherever_java_says_them() {
+    let java = "M_p\nS\nM_m\nf\nversion\n1.0\ngroup\ng1\nM_g\ng1";
+    becomes(
+        java,
+        set("version", "2"),
+        "M_p\nS\nM_m\nf\ngroup\ng1\nM_g\ng1\nM_v\n2\nversion\n2",
+    );
+    becomes(
+        java,
+        set("group", "g2"),
+        "M_p\nS\nM_m\nf\nversion\n1.0\nM_g\ng2\ngroup\ng2",
+    );
+    becomes(
+        java,
+        |head| {
+            head.remove(&Name::new("version"));
+            head.remove(&Name::new("group"));
+        },
+        "M_p\nS\nM_m\nf",
+    );
+}
+
+#[test]
 fn keys_of_the_protocol_keep_their_capitals() {
     for key in [
         "M_s",
