@@ -2,5 +2,6 @@
 
 pub mod auto;
 pub mod dubbo;
+pub mod motan2;
 pub mod registry;
 pub mod tcp;

@@ -2,13 +2,14 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::{auto, dubbo, tcp};
+use crate::{auto, dubbo, motan2, tcp};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
     let mut registry = Registry::default();
     registry.add_group(auto::NAME, auto::factory);
     registry.add(dubbo::NAME, dubbo::factory);
+    registry.add(motan2::NAME, motan2::factory);
     registry.add(tcp::NAME, tcp::factory);
     registry
 }

@@ -68,6 +68,11 @@ pub trait MessageCodec: Send + Sync + 'static {
 
     /// Writes what tells a client to send no new requests, or nothing.
     fn drain(&self, _out: &mut Output) {}
+
+    /// Writes what the peer should know before its connection ends with `error`, or nothing. `buf`
+    /// starts with the message that is too long or has no length, of which only a part may have
+    /// arrived.
+    fn last_word(&self, _buf: &[u8], _error: &ConnectionError, _out: &mut Output) {}
 }
 
 /// A message as [`MessageCodec::decode`] found it.
@@ -220,7 +225,9 @@ impl<C: MessageCodec> Connection for MessageConnection<C> {
             keepalive.heard(turn.now);
         }
         while !input.is_empty() && self.turn != Exchange::Answering {
-            let Some(len) = self.whole(input)? else {
+            let whole = self.whole(input);
+            let whole = whole.inspect_err(|error| self.codec.last_word(input, error, turn.out));
+            let Some(len) = whole? else {
                 break;
             };
             let message = self.codec.decode(input.split_to(len).freeze())?;
