@@ -39,7 +39,7 @@ use sabir_core::metadata::Malformed;
 use sabir_core::name;
 use sabir_core::outcome::Reply;
 use sabir_core::output::Output;
-use sabir_core::protocol::{Capabilities, Limits, Protocol, Role};
+use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
 
 use connection::ThriftConnection;
 use exception::Addressee;
@@ -92,6 +92,16 @@ impl Protocol for Thrift {
             response_metadata: has_pairs,
             multiplexed: self.options.multiplexing,
             ..CAPABILITIES
+        }
+    }
+
+    fn sniff(&self, first: &[u8]) -> Sniff {
+        // No limit is known here; frames that no peer takes are none.
+        match start(first, &self.options, MAX_FRAME) {
+            Err(_) => Sniff::No,
+            Ok(None) => Sniff::More,
+            Ok(Some(Start::Frame(len))) if len > MAX_FRAME => Sniff::No,
+            Ok(Some(_)) => Sniff::Yes,
         }
     }
 
@@ -205,6 +215,9 @@ fn unmodified(head: &Head) -> Written {
 
 /// Largest sequence id: they are signed.
 const MAX_ID: u64 = i32::MAX as u64;
+
+/// Longest frame of any transport, in bytes: what THeader allows.
+const MAX_FRAME: usize = 0x3fff_ffff;
 
 const CAPABILITIES: Capabilities = Capabilities {
     request_metadata: true,

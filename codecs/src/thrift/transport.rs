@@ -16,7 +16,7 @@ use sabir_core::message::u32_at;
 
 use super::fault::{Bad, Fault};
 use super::header;
-use super::message::{Encoding, Message};
+use super::message::{Encoding, MAX_NAME, Message};
 use super::options::{Choice, Options};
 use super::walk::Walk;
 
@@ -125,13 +125,26 @@ fn framed(bytes: &[u8], options: &Options) -> Result<Option<Start>, Bad> {
         return Err(Fault::FrameLength.at(0));
     }
     if transport == Transport::Framed {
-        let encoding = Encoding::detect(&magic, 0).map_err(|_| Fault::Transport.at(4))?;
-        // Two bytes are enough to tell.
-        if let Some(encoding) = encoding {
-            check(encoding, options).map_err(|fault| fault.at(4))?;
-        }
+        let Some(encoding) = inside(bytes, len)? else {
+            return Ok(None);
+        };
+        check(encoding, options).map_err(|fault| fault.at(4))?;
     }
     Ok(Some(Start::Frame(4 + len)))
+}
+
+/// Tells the encoding of a message in a frame of `len` bytes; `None` if too little arrived.
+fn inside(bytes: &[u8], len: usize) -> Result<Option<Encoding>, Bad> {
+    let unknown = Fault::Transport.at(4);
+    let encoding = Encoding::detect(bytes, 4).map_err(|_| unknown)?;
+    if encoding != Some(Encoding::Lax) {
+        return Ok(encoding);
+    }
+    // Any small number could begin it, as it does in other protocols.
+    match u32_at(bytes, 4) {
+        Some(name) if name as usize > len.min(MAX_NAME) => Err(unknown),
+        name => Ok(name.and(encoding)),
+    }
 }
 
 /// Bytes of the shortest message: a compact one without name or fields.

@@ -1,10 +1,11 @@
 //! What is found in messages of each kind.
 
 use bytes::Bytes;
-use sabir_codecs::thrift::{Transport, Values};
+use sabir_codecs::thrift::{Choice, Options, Thrift, Transport, Values};
 use sabir_core::head::{Head, Kind};
 use sabir_core::message::MessageCodec;
 use sabir_core::outcome::{Code, Executed, Outcome, Party};
+use sabir_core::protocol::{Protocol, Sniff};
 
 use crate::messages::*;
 use crate::vectors::bytes;
@@ -176,4 +177,46 @@ fn an_exception_of_the_framework_says_what_it_is() {
         let hex = format!("82610703616464{unreadable}");
         assert_eq!(outcome_of(&hex), [internal; 3], "{unreadable}");
     }
+}
+
+#[test]
+fn first_bytes_tell_thrift_from_others() {
+    let sniff = |options, bytes: &[u8]| Thrift::new(options).sniff(bytes);
+    let auto = Options::default();
+    for wire in [
+        unframed(T1),
+        unframed(T3),
+        framed(T1),
+        framed(T2),
+        framed(T3),
+        unframed(T6),
+        unframed(T7),
+        unframed(T8),
+        unframed(T9),
+    ] {
+        let told = (1..=wire.len()).map(|len| sniff(auto, &wire[..len]));
+        let told: Vec<_> = told.collect();
+        let more = told.iter().position(|&sniff| sniff == Sniff::Yes);
+        assert!(more.is_some_and(|more| more < 40), "{wire:?}");
+        assert!(told[..more.unwrap_or(0)].iter().all(|&s| s == Sniff::More));
+    }
+    for other in [
+        &b"\xda\xbb\xc2\x00\0\0\0\0"[..],
+        b"\xf1\xf1\0\0\0\0\0\0",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"GET / HTTP/1.1\r\n",
+        b"PATCH / HTTP/1.1\r\n",
+        b"CONNECT a:1 HTTP/1.1\r\n",
+        b"\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03",
+        b"SSH-2.0-x\r\n",
+        b"*1\r\n$4\r\nPING\r\n",
+    ] {
+        assert_eq!(sniff(auto, other), Sniff::No, "{other:?}");
+    }
+    let unframed_only = Options {
+        transport: Choice::Only(Transport::Unframed),
+        ..auto
+    };
+    assert_ne!(sniff(unframed_only, &framed(T1)), Sniff::Yes);
+    assert_eq!(sniff(unframed_only, &unframed(T2)), Sniff::Yes);
 }

@@ -83,6 +83,8 @@ pub struct Bounds {
     pub max_streams: usize,
     /// Bytes waiting to be written to one connection beyond which nothing is read from it.
     pub buffer_limit: usize,
+    /// A connection that takes nothing of what waits for it is closed after this.
+    pub stall_timeout: Duration,
 }
 
 /// A file and what its lines say.
@@ -141,6 +143,8 @@ pub struct Cluster {
 /// Who may use a connection at the same time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PoolMode {
+    /// Multiplexed where the protocol has request ids, else exclusive.
+    Auto,
     /// Calls of many clients at once.
     Multiplexed,
     /// One call at a time.

@@ -30,13 +30,14 @@ pub(crate) fn spawn(
         let established = drive(&worker, &upstream, &config).await;
         upstream.endpoint.forget(&upstream, Instant::now());
         config.breaker.release(permit);
+        // What never was a connection kept no state: its client may be bound to another.
         if let Some(owner) = upstream.owner.as_ref().filter(|_| established) {
             owner.push(ToSession::Unbound);
         }
     });
 }
 
-/// Says whether the connection was established; it is gone afterwards.
+/// Connects, and carries requests until the end; whether it came to be established.
 async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::Cluster) -> bool {
     let endpoint = &upstream.endpoint;
     let cluster = endpoint.cluster.stats_id;
@@ -57,7 +58,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             worker.count(cluster, ClusterCounter::CxTotal);
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
             let now = Instant::now();
-            let conn = config
+            let conn = upstream
                 .protocol
                 .connection(Role::Client, &config.limits, now);
             let link = Link::new(io, conn, now);
@@ -71,7 +72,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

@@ -326,8 +326,9 @@ fn pool(
             problems.add(&field, Fault::NotMultiplexed { protocol });
             PoolMode::Exclusive
         }
-        (Mode::Auto, Some(_)) | (Mode::Exclusive, _) => PoolMode::Exclusive,
-        (Mode::Auto | Mode::Multiplexed, None) => PoolMode::Multiplexed,
+        (Mode::Auto, _) => PoolMode::Auto,
+        (Mode::Exclusive, _) => PoolMode::Exclusive,
+        (Mode::Multiplexed, None) => PoolMode::Multiplexed,
         (Mode::Bound, _) => PoolMode::Bound,
     };
     (mode, connections as usize)
