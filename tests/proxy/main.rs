@@ -15,6 +15,7 @@ mod live;
 mod mutation;
 mod pending;
 mod running;
+mod several;
 mod streaming;
 mod stress;
 mod tally;
