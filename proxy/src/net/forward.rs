@@ -135,8 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.routed.route = Some(position);
         // Filters of the route that wait do so within its timeout.
         if let Action::Forward(forward) = &route.rule.action {
-            exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+            let deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+            exchange.cx.deadline = deadline;
+            self.watch(deadline);
         }
+        let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -229,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .route
             .and_then(|at| config.listener.routes.route(at))
         else {
-            return;
+            return self.no_route(key, &head);
         };
         let forward = match &route.rule.action {
             Action::Forward(forward) => forward,

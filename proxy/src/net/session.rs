@@ -82,6 +82,9 @@ pub(crate) struct Waits {
     pub(super) held_back: usize,
     /// Bodies wait for the client to take what was before them.
     pub(super) unwritten: bool,
+    /// No exchange has an earlier deadline. It may have been that of one that has ended: looking
+    /// through all of them when it is reached costs less than to keep them in order.
+    deadline: Option<Instant>,
 }
 
 /// When a session ends.
@@ -313,8 +316,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The earliest time at which something is due.
     fn next_due(&self) -> Option<Instant> {
-        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
-        deadlines.chain(self.limits().map(|(at, _)| at)).min()
+        let deadline = self.waits.deadline.into_iter();
+        deadline.chain(self.limits().map(|(at, _)| at)).min()
     }
 
     fn is_overdue(&self) -> Option<Ended> {
@@ -419,12 +422,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Fails the exchanges whose deadline has passed.
     fn expire(&mut self) {
         let now = self.link.now();
+        if self.waits.deadline.is_none_or(|at| at > now) {
+            return;
+        }
         let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
         let due = self.exchanges.iter().filter(|(_, e)| due(e));
         let due: Vec<_> = due.map(|(key, _)| key).collect();
         for key in due {
             self.on_deadline(key);
         }
+        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
+        self.waits.deadline = deadlines.min();
+    }
+
+    /// Watches a deadline that an exchange was given.
+    pub(super) fn watch(&mut self, deadline: Option<Instant>) {
+        let earliest = self.waits.deadline.into_iter().chain(deadline).min();
+        self.waits.deadline = earliest;
     }
 
     /// Counts what was read and written; whether anything was written.
