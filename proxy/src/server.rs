@@ -101,6 +101,9 @@ impl Server {
     pub async fn apply(&mut self, snapshot: Arc<Snapshot>) -> Result<(), ApplyError> {
         let replaced = self.replaced(&snapshot);
         let mut bound = self.bind(&snapshot, &replaced)?;
+        for cluster in &snapshot.clusters {
+            cluster.breaker.set_limits(cluster.breaker_limits);
+        }
         let mut done = Vec::new();
         for worker in &self.workers {
             let (reply, applied) = oneshot::channel();

@@ -66,6 +66,7 @@ async fn idle_endpoints_get_heartbeats_and_silent_ones_are_given_up() {
     let failed = client.call(&Message::call(2, "hi", "x")).await;
     assert_eq!(failed.status, 80);
     let took = started.elapsed();
+    proxy.until_closed("heartbeat_timeout", 1).await;
     assert!(
         took > Duration::from_millis(150) && took < Duration::from_secs(2),
         "{took:?}"

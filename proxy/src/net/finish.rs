@@ -8,7 +8,8 @@ use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Place};
-use super::session::Session;
+use super::link::LinkError;
+use super::session::{Addresses, Ended, Session};
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -112,6 +113,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             bytes_sent: logged.sent,
         };
         self.worker.logs.write(&listener.access_log, &record);
+    }
+
+    /// Counts why the caller's connection ended.
+    pub(super) fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
+        let counter = match ended {
+            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
+            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
+            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
+            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
+            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
+            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
+            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
+            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
+            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
+        };
+        self.count(counter);
+        if let Err(LinkError::Protocol(error)) = ended {
+            self.count(ListenerCounter::ProtocolError);
+            let Addresses { peer, local } = self.addresses;
+            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
+        }
     }
 }
 

@@ -454,26 +454,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         sent > 0
     }
 
-    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
-        let counter = match ended {
-            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
-            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
-            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
-            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
-            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
-            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
-            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
-            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
-            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
-        };
-        self.count(counter);
-        if let Err(LinkError::Protocol(error)) = ended {
-            self.count(ListenerCounter::ProtocolError);
-            let Addresses { peer, local } = self.addresses;
-            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
-        }
-    }
-
     /// The client is gone: nobody waits for what is in flight.
     fn cancel_all(&mut self) {
         let keys: Vec<_> = self.exchanges.keys().collect();
