@@ -131,7 +131,7 @@ async fn clients_are_told_when_the_proxy_drains() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_in_time_whatever_is_in_flight() {
+async fn a_drain_ends_in_time_and_answers_what_is_in_flight() {
     let mut backend = Backend::start().await;
     let mut setup = Setup::one([backend.address]);
     setup.drain_timeout = "0.3s";
@@ -142,6 +142,8 @@ async fn a_drain_ends_in_time_whatever_is_in_flight() {
     upstream.next().await.unwrap();
     proxy.stop();
     assert!(client.next().await.unwrap().is_read_only());
+    let answer = client.next().await.unwrap();
+    assert_eq!((answer.id, answer.status), (1, 100));
     assert_eq!(client.next().await, None);
     proxy.ended().await;
     assert_eq!(upstream.next().await, None);

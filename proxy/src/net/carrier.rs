@@ -165,7 +165,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Err(LinkError::Protocol(ConnectionError::Silent { .. })) => {
                 ClusterCounter::CxDestroyHeartbeat
             }
-            Err(LinkError::Protocol(_)) => {
+            Err(LinkError::Protocol(error)) => {
+                if let ConnectionError::TooLong { .. } = error {
+                    self.count(ClusterCounter::RsTooLarge);
+                }
                 self.count(ClusterCounter::ProtocolError);
                 ClusterCounter::CxDestroyProtocol
             }
@@ -198,7 +201,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
-        self.handle.set_congested(self.is_full());
+        if self.handle.set_congested(self.is_full()) {
+            self.count(ClusterCounter::PausedWriting);
+        }
         if progress && self.link.has_unread() {
             self.link.recv()?;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sabir_core::connection::ConnectionError;
 use sabir_core::frame::{Frame, Reason};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
@@ -43,6 +44,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let outcome = Outcome::new(Party::Caller, Executed::Maybe, Code::Cancelled);
         self.finish(key, outcome);
+    }
+
+    /// Answers what is still in flight when the time to drain is over.
+    pub(super) fn cut_off(&mut self) {
+        let keys: Vec<_> = self.exchanges.keys().collect();
+        for key in keys {
+            let outcome = Outcome::new(Party::Proxy, Executed::Maybe, Code::Overloaded);
+            let message = "the proxy was told to stop and could not wait any longer";
+            self.answer(key, Why::Draining, Reply::new(outcome, message));
+        }
     }
 
     /// Closes the books on an exchange, whichever way it ended.
@@ -131,6 +142,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.count(counter);
         if let Err(LinkError::Protocol(error)) = ended {
             self.count(ListenerCounter::ProtocolError);
+            if let ConnectionError::TooLong { .. } = error {
+                self.count(ListenerCounter::RqTooLarge);
+            }
             let Addresses { peer, local } = self.addresses;
             tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
         }
@@ -160,6 +174,8 @@ pub(crate) enum Why {
     Reset,
     /// The deadline passed.
     Deadline,
+    /// The proxy stops, and the time for what was in flight is over.
+    Draining,
     /// The caller did not wait for the answer.
     CallerGone,
 }
@@ -178,6 +194,7 @@ impl Why {
             Self::ConnectionLost => "connection_lost",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
+            Self::Draining => "draining",
             Self::CallerGone => "caller_gone",
         }
     }

@@ -290,6 +290,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.handle_timeout()?;
         self.give_memory_back();
         if let Some(ended) = self.is_overdue() {
+            if ended == Ended::DrainTimeout {
+                self.cut_off();
+                // What the socket takes at once is said; the connection ends all the same.
+                let _: Poll<_> = self.link.poll_flush(cx);
+            }
             return Poll::Ready(Ok(ended));
         }
         cx.waker().wake_by_ref();
