@@ -2,7 +2,7 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::{auto, dubbo, motan2, tcp};
+use crate::{auto, dubbo, motan2, tcp, thrift};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
@@ -11,6 +11,7 @@ pub fn built_in() -> Registry {
     registry.add(dubbo::NAME, dubbo::factory);
     registry.add(motan2::NAME, motan2::factory);
     registry.add(tcp::NAME, tcp::factory);
+    registry.add(thrift::NAME, thrift::factory);
     registry
 }
 
