@@ -169,7 +169,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Ok(read) => progress |= read,
                 Err(error) => return self.poll_last_word(error, cx),
             }
+            let full = self.is_full();
             let flushed = self.link.poll_flush(cx)?;
+            if full && !self.is_full() {
+                // What they write is written in the next turn, before anything is over.
+                self.run_pumps();
+                continue;
+            }
             // The socket was not asked for input while there was no room, and cannot wake us for it.
             progress |= self.has_deferred_room() || (!wanted && self.wants_read());
             if let Some(ended) = self.is_over(flushed.is_ready()) {
@@ -224,16 +230,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         !self.life.closing
             && self.held_back == 0
             && (has_room || awaits_more)
-            && self.link.backlog() < bounds.buffer_limit
+            && !self.is_full()
             && self.link.conn().wants_read()
+    }
+
+    /// Whether as much waits to be written as may.
+    pub(super) fn is_full(&self) -> bool {
+        self.link.backlog() >= self.listener.current().listener.bounds.buffer_limit
     }
 
     /// Whether another request may be started.
     fn has_room(&self) -> bool {
         let bounds = &self.listener.current().listener.bounds;
-        self.held_back == 0
-            && self.exchanges.len() < bounds.max_streams
-            && self.link.backlog() < bounds.buffer_limit
+        self.held_back == 0 && self.exchanges.len() < bounds.max_streams && !self.is_full()
     }
 
     fn has_deferred_room(&self) -> bool {

@@ -45,6 +45,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let body = exchange.body.get_or_insert_default();
         match &frame {
+            Frame::Head(head) if head.interim => {}
             Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
@@ -64,7 +65,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    /// Moves what waits for callers after the socket took some of what was written.
+    pub(super) fn run_pumps(&mut self) {
+        let streams: Vec<_> = self.streams.values().copied().collect();
+        for key in streams {
+            self.run_pump(key);
+        }
+    }
+
     fn run_pump(&mut self, key: DefaultKey) {
+        // A caller that does not read holds back its endpoint, not memory.
+        if self.is_full() {
+            return;
+        }
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
