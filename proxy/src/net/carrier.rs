@@ -91,6 +91,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let flushed = self.link.poll_flush(cx)?;
             // Nobody wakes us for letters that we did not look for while there was no room.
             progress |= full && !self.is_full();
+            // What has said its last word takes no requests while that is being written.
+            if self.link.conn().is_finished() {
+                self.handle.state.set(State::Draining);
+            }
             if self.is_done() && flushed.is_ready() {
                 return Poll::Ready(Ok(()));
             }
