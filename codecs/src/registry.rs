@@ -2,12 +2,13 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::dubbo;
+use crate::{dubbo, http1};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
     let mut registry = Registry::default();
     registry.add(dubbo::NAME, dubbo::factory);
+    registry.add(http1::NAME, http1::factory);
     registry
 }
 
@@ -16,12 +17,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dubbo_is_built_in() {
-        assert_eq!(built_in().names().collect::<Vec<_>>(), ["dubbo"]);
-        assert!(
-            built_in()
-                .make("dubbo", &serde_json::Value::Null)
-                .is_some_and(|made| made.is_ok())
-        );
+    fn every_protocol_can_be_made_without_options() {
+        let registry = built_in();
+        assert_eq!(registry.names().collect::<Vec<_>>(), ["dubbo", "http1"]);
+        for name in registry.names() {
+            let made = registry.make(name, &serde_json::Value::Null);
+            assert!(made.is_some_and(|made| made.is_ok()), "{name}");
+        }
     }
 }
