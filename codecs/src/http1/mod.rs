@@ -30,7 +30,7 @@ use std::time::Instant;
 
 use sabir_core::connection::Connection;
 use sabir_core::name;
-use sabir_core::protocol::{Capabilities, Limits, Protocol, Role};
+use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
 
 mod body;
 mod chunked;
@@ -86,6 +86,19 @@ impl Protocol for Http1 {
         }
     }
 
+    /// A request line as far as it has arrived, but not the preface of HTTP/2.
+    fn sniff(&self, first: &[u8]) -> Sniff {
+        let is_verb = |b: &&u8| b.is_ascii_uppercase() || b"-_".contains(b);
+        let verb = first.iter().take_while(is_verb).count();
+        match first.get(verb..) {
+            _ if verb > LONGEST_VERB || first.starts_with(b"PRI ") => Sniff::No,
+            None | Some([] | [b' ']) => Sniff::More,
+            Some([b' ', b'/' | b'*' | b'[', ..]) if verb > 0 => Sniff::Yes,
+            Some([b' ', start, ..]) if verb > 0 && start.is_ascii_alphanumeric() => Sniff::Yes,
+            Some(_) => Sniff::No,
+        }
+    }
+
     fn connection(&self, role: Role, limits: &Limits, _now: Instant) -> Box<dyn Connection> {
         let mut options = self.options.clone();
         let head = &mut options.head;
@@ -97,3 +110,6 @@ impl Protocol for Http1 {
         }
     }
 }
+
+/// Longest method that is recognised where several protocols may be spoken, in bytes.
+const LONGEST_VERB: usize = 20;

@@ -3,6 +3,7 @@
 use sabir_core::connection::Written;
 use sabir_core::name::Name;
 use sabir_core::outcome::{Code, Party};
+use sabir_core::protocol::{Protocol, Sniff};
 use serde_json::{Value, json};
 
 use crate::rig::{End, GET, Proxy, answered, forwarded, forwarded_by, request, response};
@@ -263,4 +264,19 @@ fn interim_responses_are_passed_on_to_those_who_understand_them() {
     client.feed(hints).unwrap();
     let (_, head) = client.head();
     assert!(head.interim && !head.end);
+}
+
+#[test]
+fn requests_are_told_from_other_protocols() {
+    let sniff = |first: &[u8]| sabir_codecs::http1::Http1::default().sniff(first);
+    for text in ["GET / HTTP/1.1\r\n", "OPTIONS *", "M-SEARCH * ", "GET http://a/", "CONNECT [::1]:1"] {
+        assert_eq!(sniff(text.as_bytes()), Sniff::Yes, "{text}");
+    }
+    for text in ["", "G", "GET", "GET ", "PRI"] {
+        assert_eq!(sniff(text.as_bytes()), Sniff::More, "{text}");
+    }
+    let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    for other in [&preface[..], b"\xda\xbb\xc2", b"\x16\x03\x01", b"GET\t/", b"get /", b" GET /", b"GET  /", &[b'A'; 21]] {
+        assert_eq!(sniff(other), Sniff::No, "{other:?}");
+    }
 }

@@ -326,13 +326,13 @@ impl Proxy {
         } = self;
         let moved = self
             .up
-            .with(|conn, turn| requests.run(conn, up, turn))
+            .with(|conn, turn| requests.run(conn, up, usize::MAX, turn))
             .unwrap();
         self.down
             .with(|conn, turn| conn.consumed(down, moved.bytes, turn));
         let moved = self
             .down
-            .with(|conn, turn| responses.run(conn, down, turn))
+            .with(|conn, turn| responses.run(conn, down, usize::MAX, turn))
             .unwrap();
         self.up
             .with(|conn, turn| conn.consumed(up, moved.bytes, turn));

@@ -56,9 +56,11 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
         Ok(io) => {
             endpoint.reached();
             worker.count(cluster, ClusterCounter::CxTotal);
+            let bound = i64::from(upstream.owner.is_some());
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, bound);
             let now = Instant::now();
-            let conn = config
+            let conn = upstream
                 .protocol
                 .connection(Role::Client, &config.limits, now);
             let link = Link::new(io, conn, now);
@@ -66,13 +68,14 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
                 .run()
                 .await;
             worker.adjust(cluster, ClusterGauge::CxActive, -1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, -bound);
             true
         }
         Err(error) => {
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

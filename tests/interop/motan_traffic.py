@@ -1,0 +1,190 @@
+"""Routing of real Motan traffic: isolation, splits, metadata, changes under load, draining."""
+
+import signal
+import time
+from functools import partial
+
+import sabir_config as config
+from case import Case, expect, same
+from motan_matrix import MOTAN1, MOTAN2
+from motan_peers import JAVA, Provider
+from motan_sabir import MotanSabir
+from peers import GROUP, VERSION
+from process import established, wait_until
+
+
+def trio(world):
+    """Three providers by name, the shared one and two that the first case in need starts."""
+    if not hasattr(world, "motan_trio"):
+        fresh = {version: Provider(JAVA, f"motan-{version}") for version in ("v2", "batch")}
+        for provider in fresh.values():
+            provider.until_ready()
+            world.kept.add(provider.child.pid)
+        world.motan_trio = {"v1": world.provider(JAVA), **fresh}
+    return world.motan_trio
+
+
+def users(world):
+    """The user group: two versions."""
+    three = trio(world)
+    return config.cluster("user", *[(three[version].address, {"version": version}) for version in ("v1", "v2")])
+
+
+def isolation(options, world):
+    """Users' calls 90/10 over v1 and v2, batch jobs to the batch provider only."""
+    three = trio(world)
+    routes = [
+        config.to_cluster("batch", "batch", config.metadata(batchjob="true")),
+        config.to_weighted("user", "user", {"v1": 90, "v2": 10}),
+    ]
+    clusters = [users(world), config.cluster("batch", three["batch"].address)]
+    proxy = MotanSabir(f"sabir-motan-isolation-{options['protocol']}", {"in": routes}, clusters)
+    consumer = world.consumer(JAVA)
+    target = consumer.target(proxy.port("in"), **options)
+    jobs = consumer.send("spread", target=target, calls=800, attachments={"batchjob": "true"})
+    answers = consumer.ask("spread", target=target, calls=4000, attachments={"batchjob": "false"})
+    same(jobs.result(), {"motan-batch": 800}, "providers of batch jobs")
+    same(sum(answers.values()), 4000, "calls of users")
+    share = answers.get("motan-v2", 0) / 4000
+    expect("motan-batch" not in answers, "a user's call went to batch:", answers)
+    expect(0.075 < share < 0.125, f"v2 got {share:.3f} of them, not 0.1:", answers)
+
+
+def sticky(world):
+    """A split with a hash key: one user, one provider; many users, both."""
+    route = config.to_weighted("user", "user", {"v1": 50, "v2": 50}, hash_key=["user-id"])
+    proxy = MotanSabir("sabir-motan-sticky", {"in": [route]}, [users(world)])
+    consumer = world.consumer(JAVA)
+    target = consumer.target(proxy.port("in"))
+    seen = set()
+    for user in range(30):
+        answers = consumer.ask("spread", target=target, calls=8, attachments={"user-id": f"u{user}"})
+        expect(len(answers) == 1, f"user {user} wandered:", answers)
+        seen.update(answers)
+    same(len(seen), 2, "providers of all users together")
+
+
+def fields(options, world):
+    """Routes by method, group and version."""
+    routes = [
+        config.to_cluster("other", "user", config.metadata(group="other"), {"version": "v1"}),
+        config.to_cluster("newer", "user", config.metadata(version="2.0.0"), {"version": "v1"}),
+        config.to_cluster("sleep", "user", config.metadata(method="sleep"), {"version": "v1"}),
+        config.to_cluster("this", "user", config.metadata(group=GROUP, version=VERSION), {"version": "v2"}),
+    ]
+    proxy = MotanSabir(f"sabir-motan-fields-{options['protocol']}", {"in": routes}, [users(world)])
+    consumer = world.consumer(JAVA)
+    target = consumer.target(proxy.port("in"), **options)
+    same(consumer.ask("call", target=target, method="whoami").get("value"), "motan-v2", "provider of whoami")
+    asleep = consumer.ask("call", target=target, method="sleep", millis=1)
+    same(asleep.get("value"), world.provider(JAVA).name, "provider of sleep")
+
+
+def rewrite(world):
+    """A call of a group and version that no provider has, rewritten to those there are."""
+    changes = {"request_mutation": {"set": {"group": GROUP, "version": VERSION}}}
+    match = config.metadata(version="0.9.0", group="old")
+    routes = [config.to_cluster("old", "demo", match, **changes)]
+    clusters = [config.cluster("demo", world.provider(JAVA).address)]
+    proxy = MotanSabir("sabir-motan-rewrite", {"in": routes}, clusters)
+    consumer = world.consumer(JAVA)
+    target = consumer.target(proxy.port("in")) | {"group": "old", "version": "0.9.0"}
+    seen = consumer.ask("attachments", target=target)["seen"]
+    same((seen["group"], seen["version"]), (GROUP, VERSION), "group and version at the provider")
+
+
+def mutation(serialization, world):
+    """Attachments set and removed by sabir, seen by a real provider and a real client."""
+    changes = {
+        "request_mutation": {"set": {"x-lane": "gold", "x-old": "new"}, "remove": ["x-debug"]},
+        "response_mutation": {"set": {"x-served-by": "sabir"}, "remove": ["x-secret"]},
+    }
+    routes = [config.to_cluster("mutating", "demo", **changes)]
+    clusters = [config.cluster("demo", world.provider(JAVA).address)]
+    proxy = MotanSabir(f"sabir-motan-mutation-{serialization}", {"in": routes}, clusters)
+    consumer = world.consumer(JAVA)
+    sent = {"x-debug": "1", "x-old": "old", "x-kept": "kept 你好"}
+    target = consumer.target(proxy.port("in"), serialization=serialization, gzip=10)
+    facts = consumer.ask("attachments", target=target, attachments=sent)
+    seen, returned = facts["seen"], facts["returned"]
+    values = [seen.get(key) for key in ("x-lane", "x-old", "x-kept", "x-debug")]
+    same(values, ["gold", "new", "kept 你好", None], "request")
+    same([returned.get("x-served-by"), returned.get("x-secret")], ["sabir", None], "response")
+
+
+def compressed(world):
+    """What a client compressed passes as it is: two mebibytes come in as far less."""
+    clusters = [config.cluster("demo", world.provider(JAVA).address)]
+    proxy = MotanSabir("sabir-motan-gzip", {"in": [config.to_cluster("demo", "demo")]}, clusters)
+    consumer = world.consumer(JAVA)
+    consumer.ask("large", target=consumer.target(proxy.port("in"), gzip=100))
+    received, sent = (proxy.metric(f"_{way}_cx_rx_bytes_total") for way in ("downstream", "upstream"))
+    expect(1000 < received < 500_000, "bytes of requests:", received)
+    expect(sent > 1000, "bytes of responses:", sent)
+
+
+def live_change(world):
+    """Changes of routes under load: no call fails."""
+    three = trio(world)
+
+    def routes(version):
+        return {"in": [config.to_weighted("user", "user", {version: 100})]}
+
+    proxy = MotanSabir("sabir-motan-live", routes("v1"), [users(world)])
+    consumer = world.consumer(JAVA)
+    running = consumer.send("spread", target=consumer.target(proxy.port("in")), calls=24_000)
+    for change in range(6):
+        version = ("v2", "v1")[change % 2]
+        before = three[version].count("whoami")
+        proxy.reconfigure(routes(version), [users(world)])
+        wait_until(lambda v=version, b=before: three[v].count("whoami") > b, f"calls at {version}")
+    answers = running.result()
+    same(sum(answers.values()), 24_000, f"answers ({answers})")
+
+
+def in_flight_finish(world):
+    """SIGTERM with calls in flight: they end well, then sabir exits with 0."""
+    consumer, provider = world.consumer(JAVA), world.provider(JAVA)
+    clusters = [config.cluster("demo", provider.address)]
+    proxy = MotanSabir("sabir-motan-drain", {"in": [config.to_cluster("demo", "demo")]}, clusters)
+    before = provider.count("sleep")
+    target = consumer.target(proxy.port("in"))
+    pending = [consumer.send("call", target=target, method="sleep", millis=1500) for _ in range(8)]
+    wait_until(lambda: provider.count("sleep") - before == 8, "eight calls to arrive")
+    proxy.signal(signal.SIGTERM)
+    for answer in pending:
+        report = answer.result()
+        same(report.get("value"), provider.name, f"a call in flight ({report})")
+    same(proxy.wait(10), 0, "exit status of sabir")
+
+
+def kept_alive(world):
+    """Heartbeats keep an idle connection to a real provider, which answers them."""
+    provider = world.provider(JAVA)
+    clusters = [config.cluster("demo", provider.address, keepalive_interval="0.3s")]
+    proxy = MotanSabir("sabir-motan-idle", {"in": [config.to_cluster("demo", "demo")]}, clusters)
+    consumer = world.consumer(JAVA)
+    target = consumer.target(proxy.port("in"))
+    consumer.ask("call", target=target, method="whoami")
+    used = established(provider.port, proxy.child.pid)
+    expect(len(used) >= 1, "no connection to the provider", used)
+    heard = proxy.metric("upstream_cx_rx_bytes_total.*demo")
+    # Unanswered, they would end the connection after 0.9 s.
+    time.sleep(2.5)
+    same(established(provider.port, proxy.child.pid), used, "connections after idling")
+    expect(proxy.metric("upstream_cx_rx_bytes_total.*demo") >= heard + 5 * 21, "no heartbeats came back")
+    same(consumer.ask("call", target=target, method="whoami").get("value"), provider.name, "answer after idling")
+
+
+def cases():
+    for name, options in [("motan2", MOTAN2), ("motan1", MOTAN1)]:
+        yield Case(f"sabir motan isolation of users and batch in {name}", partial(isolation, options), {JAVA})
+        yield Case(f"sabir motan routes by method, group and version in {name}", partial(fields, options), {JAVA})
+    yield Case("sabir motan sticky split", sticky, {JAVA})
+    yield Case("sabir motan rewrites group and version", rewrite, {JAVA})
+    for serialization in ["hessian2", "simple", "breeze"]:
+        yield Case(f"sabir motan mutates attachments around {serialization}", partial(mutation, serialization), {JAVA})
+    yield Case("sabir motan passes gzip as it is", compressed, {JAVA})
+    yield Case("sabir motan live change under load", live_change, {JAVA})
+    yield Case("sabir motan drain lets calls finish", in_flight_finish, {JAVA})
+    yield Case("sabir motan heartbeats to an idle provider", kept_alive, {JAVA})
