@@ -244,6 +244,7 @@ impl Setup {
                 max_connections: 100,
                 max_streams: self.max_streams,
                 buffer_limit: 1 << 20,
+                stall_timeout: Duration::from_secs(60),
             },
             filters: Chain::new(self.filters, 0),
             routes,
@@ -277,6 +278,7 @@ impl Setup {
             pool: self.pool,
             connections_per_endpoint: 1,
             breaker: Arc::new(CircuitBreaker::new(self.breaker)),
+            breaker_limits: self.breaker,
             idle_timeout: None,
             buffer_limit: 1 << 20,
         })

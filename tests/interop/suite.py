@@ -17,6 +17,8 @@ import motan_peers
 import motan_traffic
 import peers
 import sabir
+import thrift_matrix
+import thrift_peers
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -56,10 +58,12 @@ class World:
 
 def selected(options):
     """The cases to run, by the command line."""
-    cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases(), *motan_matrix.direct_cases()]
+    cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
+    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
+        cases += thrift_matrix.proxy_cases()
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
@@ -76,7 +80,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted({kind for case in wanted for kind in case.kinds}))
+    world.start(sorted({kind for case in wanted for kind in case.kinds} - {thrift_peers.PYTHON}))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()
@@ -117,7 +121,7 @@ def main():
         print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
         return 2
     with one_at_a_time():
-        counts = run(cases, World({**peers.build(), **motan_peers.build()}))
+        counts = run(cases, World({**peers.build(), **motan_peers.build(), **thrift_peers.build()}))
         end_all()
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0

@@ -10,7 +10,7 @@ use sabir_core::filter::Chain;
 use sabir_core::protocol::{Limits, Protocol};
 use sabir_router::action;
 use sabir_router::cluster;
-use sabir_router::limits::CircuitBreaker;
+use sabir_router::limits::{self, CircuitBreaker};
 use sabir_router::table::RouteTable;
 
 use crate::telemetry::access_log::AccessLog;
@@ -83,6 +83,8 @@ pub struct Bounds {
     pub max_streams: usize,
     /// Bytes waiting to be written to one connection beyond which nothing is read from it.
     pub buffer_limit: usize,
+    /// A connection that takes nothing of what waits for it is closed after this.
+    pub stall_timeout: Duration,
 }
 
 /// A file and what its lines say.
@@ -132,6 +134,8 @@ pub struct Cluster {
     /// Limits over all workers, with their counts. Shared by the generations of a cluster whose
     /// limits stay.
     pub breaker: Arc<CircuitBreaker>,
+    /// What the breaker's limits become once this configuration is in force.
+    pub breaker_limits: limits::Limits,
     /// A connection without a call in flight is closed after this.
     pub idle_timeout: Option<Duration>,
     /// Bytes waiting to be written to one connection beyond which callers are held back.
@@ -141,6 +145,8 @@ pub struct Cluster {
 /// Who may use a connection at the same time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PoolMode {
+    /// Multiplexed where the protocol has request ids, else exclusive.
+    Auto,
     /// Calls of many clients at once.
     Multiplexed,
     /// One call at a time.

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use sabir_core::connection::{Event, EventKind, Written};
-use sabir_core::frame::{Frame, StreamId};
+use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
+use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::pump::Pump;
@@ -25,11 +25,23 @@ pub(crate) struct Carrier<S> {
     worker: Rc<Worker>,
     letters: VecDeque<ToUpstream>,
     /// Requests for which the connection has no room yet.
-    waiting: VecDeque<(StreamId, Head)>,
+    waiting: VecDeque<Waiting>,
     idle_timeout: Option<Duration>,
     last_used: Instant,
     buffer_limit: usize,
+    /// What was written last, where exchanges take turns.
+    current: Option<StreamId>,
     closing: bool,
+    abandoned: bool,
+    /// Bodies wait for the peer to take what was before them.
+    unwritten: bool,
+}
+
+/// A request for which there was no room, with what came after its head.
+struct Waiting {
+    stream: StreamId,
+    head: Head,
+    more: Vec<Frame>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
@@ -45,35 +57,45 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             worker,
             letters: VecDeque::new(),
             waiting: VecDeque::new(),
+            current: None,
             closing: false,
+            abandoned: false,
+            unwritten: false,
         }
     }
 
     /// Runs until the connection is gone; every exchange on it has then been answered or failed.
     pub(crate) async fn run(mut self) {
         let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.count_end(&ended);
         if let Err(error) = ended {
             let (endpoint, in_flight) = (self.handle.endpoint.address, self.handle.active());
             tracing::debug!(%endpoint, in_flight, %error, "upstream connection failed");
         }
         self.account();
         // What waited for room was never written; everything else may have been acted on.
-        for (stream, head) in self.waiting.drain(..) {
+        for Waiting { stream, head, .. } in self.waiting.drain(..) {
             self.handle.mailbox.push(ToUpstream::Request(stream, head));
         }
-        self.handle.fail_all(Executed::Maybe);
+        for letter in self.letters.drain(..) {
+            self.handle.mailbox.push(letter);
+        }
+        self.handle.fail_all(Executed::Maybe, &self.worker);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx)?;
+            if self.abandoned {
+                return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
+            }
             if self.wants_read() {
                 match self.link.poll_read(cx, &self.worker) {
                     Poll::Ready(Ok(Read::Some)) => progress = true,
                     Poll::Ready(Ok(Read::End)) => {
                         self.take_events();
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
                     }
                     Poll::Ready(Err(error)) => {
                         self.take_events();
@@ -84,9 +106,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             }
             self.take_events();
             self.link.handle_timeout()?;
+            let full = self.is_full();
             let flushed = self.link.poll_flush(cx)?;
-            if self.is_done() && flushed.is_ready() {
-                return Poll::Ready(Ok(()));
+            // Nobody wakes us for letters that we did not look for while there was no room.
+            progress |= full && !self.is_full();
+            self.resume_pumps();
+            // What has said its last word takes no requests while that is being written.
+            if self.link.conn().is_finished() {
+                self.handle.state.set(State::Draining);
+            }
+            if self.is_done() && flushed.is_ready() && self.link.backlog() == 0 {
+                return Poll::Ready(Ok(self.why_done()));
             }
             if !progress && !self.has_letters() {
                 return self.settle(cx);
@@ -97,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     /// Nothing is left to do but to wait.
-    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.account();
         let idle_at = self.idle_timeout.map(|idle| self.last_used + idle);
         let idle_at = idle_at.filter(|_| self.handle.active() == 0);
@@ -107,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         let now = Instant::now();
         self.link.begin(now);
         if idle_at.is_some_and(|at| at <= now) {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(ClusterCounter::CxDestroyIdle));
         }
         self.link.handle_timeout()?;
         cx.waker().wake_by_ref();
@@ -121,6 +151,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     fn is_done(&self) -> bool {
         let idle = self.handle.active() == 0 && self.waiting.is_empty();
         self.link.conn().is_finished() || (self.closing && idle)
+    }
+
+    /// Why a connection that is done was closed.
+    fn why_done(&self) -> ClusterCounter {
+        match (&self.handle.owner, self.closing) {
+            (_, false) => ClusterCounter::CxDestroyRemote,
+            (Some(_), true) => ClusterCounter::CxDestroyDownstream,
+            (None, true) => ClusterCounter::CxDestroyEndpointRemoved,
+        }
+    }
+
+    fn count_end(&self, ended: &Result<ClusterCounter, LinkError>) {
+        let reason = match ended {
+            Ok(reason) => *reason,
+            Err(LinkError::Io(_)) => ClusterCounter::CxDestroyIo,
+            Err(LinkError::Protocol(ConnectionError::Silent { .. })) => {
+                ClusterCounter::CxDestroyHeartbeat
+            }
+            Err(LinkError::Protocol(error)) => {
+                if let ConnectionError::TooLong { .. } = error {
+                    self.count(ClusterCounter::RsTooLarge);
+                }
+                self.count(ClusterCounter::ProtocolError);
+                ClusterCounter::CxDestroyProtocol
+            }
+        };
+        self.count(reason);
     }
 
     fn account(&mut self) {
@@ -137,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         self.retry_waiting();
         let mut progress = false;
         // A peer that does not read holds back those who write to it.
-        while self.link.backlog() < self.buffer_limit {
+        while !self.is_full() {
             let Some(letter) = self.letters.pop_front() else {
                 match self.handle.mailbox.poll_take(cx, &mut self.letters) {
                     Poll::Ready(()) => continue,
@@ -148,8 +205,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
-        self.handle
-            .set_congested(self.link.backlog() >= self.buffer_limit);
+        if self.handle.set_congested(self.is_full()) {
+            self.count(ClusterCounter::PausedWriting);
+        }
         if progress && self.link.has_unread() {
             self.link.recv()?;
         }
@@ -157,12 +215,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     fn has_letters(&self) -> bool {
-        !self.letters.is_empty() && self.link.backlog() < self.buffer_limit
+        !self.letters.is_empty() && !self.is_full()
+    }
+
+    /// Whether more waits to be written than the peer should be given.
+    fn is_full(&self) -> bool {
+        self.link.backlog() >= self.buffer_limit
     }
 
     fn on_letter(&mut self, letter: ToUpstream) {
         match letter {
-            ToUpstream::Request(stream, head) => self.start(stream, head),
+            ToUpstream::Request(stream, head) => {
+                self.handle.taken(head.wire().len());
+                self.start(stream, head);
+            }
             ToUpstream::Frame(stream, frame) => self.on_frame(stream, frame),
             ToUpstream::Consumed(stream, bytes) => {
                 self.link
@@ -173,33 +239,66 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
             }
             ToUpstream::Close => self.closing = true,
+            ToUpstream::Abandon => self.abandoned = true,
         }
     }
 
     /// Writes a request, or lets it wait for room.
     fn start(&mut self, stream: StreamId, head: Head) {
-        if self.handle.pending.borrow().get(stream).is_none() {
+        if !self.is_awaited(stream) {
             return; // given up before it was written
         }
-        if !self.waiting.is_empty() || !self.link.with(|conn, _| conn.open(stream)) {
-            return self.waiting.push_back((stream, head));
+        if !self.waiting.is_empty() || !self.open(stream) {
+            let more = Vec::new();
+            return self.waiting.push_back(Waiting { stream, head, more });
         }
         self.write(stream, Frame::Head(head));
     }
 
+    /// Opens a stream if there is room for one.
+    fn open(&mut self, stream: StreamId) -> bool {
+        let is_busy = self.current.is_some_and(|stream| self.is_awaited(stream));
+        if self.handle.exclusive && is_busy {
+            return false;
+        }
+        if !self.link.with(|conn, _| conn.open(stream)) {
+            return false;
+        }
+        self.handle.admit(stream, &self.worker);
+        self.current = Some(stream);
+        true
+    }
+
     fn retry_waiting(&mut self) {
-        while let Some((stream, head)) = self.waiting.pop_front() {
-            if self.handle.pending.borrow().get(stream).is_none() {
+        while let Some(waiting) = self.waiting.pop_front() {
+            let stream = waiting.stream;
+            if !self.is_awaited(stream) {
                 continue;
             }
-            if !self.link.with(|conn, _| conn.open(stream)) {
-                return self.waiting.push_front((stream, head));
+            if !self.open(stream) {
+                return self.waiting.push_front(waiting);
             }
-            self.write(stream, Frame::Head(head));
+            self.write(stream, Frame::Head(waiting.head));
+            for frame in waiting.more {
+                self.on_frame(stream, frame);
+            }
         }
     }
 
+    /// Whether somebody waits for the response on `stream`.
+    fn is_awaited(&self, stream: StreamId) -> bool {
+        self.handle.pending.borrow().get(stream).is_some()
+    }
+
     fn on_frame(&mut self, stream: StreamId, frame: Frame) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.stream == stream) {
+            // One that is given up before it was written leaves nothing to take back.
+            return waiting.more.push(frame);
+        }
+        let is_body = matches!(frame, Frame::Data { .. } | Frame::Trailers(_));
+        if is_body && !self.is_awaited(stream) {
+            return; // the response has ended, and with it the exchange
+        }
         let streaming = self
             .handle
             .pending
@@ -215,15 +314,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Moves what the peer's window has room for.
     fn pump(&mut self, stream: StreamId, mut pump: Box<Pump>) {
-        let moved = self.link.with(|conn, turn| pump.run(conn, stream, turn));
+        let limit = self.buffer_limit;
+        let moved = self
+            .link
+            .with(|conn, turn| pump.run(conn, stream, limit, turn));
+        self.unwritten |= !pump.is_empty() && self.is_full();
         let mut pending = self.handle.pending.borrow_mut();
         let Some(waiting) = pending.get_mut(stream) else {
             return;
         };
-        waiting.pump = Some(pump);
-        if let Ok(moved) = moved
-            && moved.bytes > 0
-        {
+        let Ok(moved) = moved else { return };
+        waiting.pump = (!moved.ended).then_some(pump);
+        if moved.bytes > 0 {
             let Caller { inbox, key } = &waiting.caller;
             inbox.push(ToSession::Consumed(*key, moved.bytes));
         }
@@ -244,14 +346,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             .borrow()
             .get(stream)
             .is_some_and(one_way);
-        if sent && let Some(pending) = self.handle.forget(stream) {
+        if sent && let Some(pending) = self.handle.forget(stream, &self.worker) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));
         }
     }
 
     fn fail(&self, stream: StreamId, code: Code) {
-        if let Some(Pending { caller, .. }) = self.handle.forget(stream) {
+        if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
             let outcome = Outcome::new(Party::Proxy, Executed::No, code);
             caller
                 .inbox
@@ -277,8 +379,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();
+                    self.count(ClusterCounter::EndpointResume);
                 }
             }
+        }
+    }
+
+    /// Goes on with bodies that waited for the socket to take what was before them.
+    fn resume_pumps(&mut self) {
+        if !self.unwritten || self.is_full() {
+            return;
+        }
+        self.unwritten = false;
+        let waits = |p: &Pending| p.pump.as_ref().is_some_and(|pump| !pump.is_empty());
+        let streams = self.handle.pending.borrow().names(waits);
+        for stream in streams {
+            self.on_writable(stream);
         }
     }
 
@@ -299,7 +415,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         self.last_used = self.link.now();
         let caller = if frame.ends() {
-            self.handle.forget(stream).map(|p| p.caller)
+            self.end(stream, &frame)
         } else {
             let pending = self.handle.pending.borrow();
             pending.get(stream).map(|p| p.caller.clone())
@@ -308,6 +424,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Some(Caller { inbox, key }) => inbox.push(ToSession::Frame(key, frame)),
             None => self.drop_late(stream, &frame),
         }
+    }
+
+    /// The response has ended, with `last`; tells the peer so if the request has not.
+    fn end(&mut self, stream: StreamId, last: &Frame) -> Option<Caller> {
+        let pending = self.handle.forget(stream, &self.worker)?;
+        if pending.pump.is_some() && !matches!(last, Frame::Reset(_)) {
+            self.write(stream, Frame::Reset(Reason::Cancelled));
+        }
+        Some(pending.caller)
     }
 
     /// Drops what nobody waits for any longer, so that it can reach nobody else.
@@ -327,6 +452,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         let Frame::Head(head) = frame else { return };
         if let Some(owner) = &self.handle.owner {
             let upstream = self.handle.clone();
+            self.last_used = self.link.now();
             return owner.push(ToSession::Request(upstream, stream, Box::new(head)));
         }
         self.count(ClusterCounter::ServerRequestRefused);

@@ -30,13 +30,14 @@ pub(crate) fn spawn(
         let established = drive(&worker, &upstream, &config).await;
         upstream.endpoint.forget(&upstream, Instant::now());
         config.breaker.release(permit);
+        // What never was a connection kept no state: its client may be bound to another.
         if let Some(owner) = upstream.owner.as_ref().filter(|_| established) {
             owner.push(ToSession::Unbound);
         }
     });
 }
 
-/// Says whether the connection was established; it is gone afterwards.
+/// Connects, and carries requests until the end; whether it came to be established.
 async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::Cluster) -> bool {
     let endpoint = &upstream.endpoint;
     let cluster = endpoint.cluster.stats_id;
@@ -55,9 +56,11 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
         Ok(io) => {
             endpoint.reached();
             worker.count(cluster, ClusterCounter::CxTotal);
+            let bound = i64::from(upstream.owner.is_some());
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, bound);
             let now = Instant::now();
-            let conn = config
+            let conn = upstream
                 .protocol
                 .connection(Role::Client, &config.limits, now);
             let link = Link::new(io, conn, now);
@@ -65,13 +68,14 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
                 .run()
                 .await;
             worker.adjust(cluster, ClusterGauge::CxActive, -1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, -bound);
             true
         }
         Err(error) => {
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

@@ -16,7 +16,7 @@ use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
 use super::session::{Session, ToSession};
-use super::upstream::{Caller, Upstream};
+use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -42,6 +42,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let chain = &exchange.routed.config.listener.filters;
         let step = chain.on_request(0, &mut head, &mut exchange.cx);
         self.after_listener_filters(key, head, step);
+    }
+
+    /// Answers a request for which there is no room.
+    pub(super) fn overflow(&mut self, stream: StreamId, head: &Head) {
+        self.count_request(head.kind);
+        let key = self.begin(stream, head);
+        self.name(key, head);
+        let message = "the connection has its limit of calls in flight";
+        self.answer(
+            key,
+            Why::Overflow,
+            Reply::refused(Code::Overloaded, message),
+        );
     }
 
     fn count_request(&self, kind: Kind) {
@@ -120,6 +133,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return self.no_route(key, &head);
         };
         exchange.routed.route = Some(position);
+        // Filters of the route that wait do so within its timeout.
+        if let Action::Forward(forward) = &route.rule.action {
+            let deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+            exchange.cx.deadline = deadline;
+            self.watch(deadline);
+        }
+        let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -212,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .route
             .and_then(|at| config.listener.routes.route(at))
         else {
-            return;
+            return self.no_route(key, &head);
         };
         let forward = match &route.rule.action {
             Action::Forward(forward) => forward,
@@ -223,7 +243,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return self.answer(key, Why::DirectResponse, reply);
             }
         };
-        exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
@@ -263,22 +282,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         target: Target,
         attempt: Attempt,
     ) {
-        let upstream = match self.upstream(cluster, target, attempt, head.bound) {
+        let upstream = match self.upstream(cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
+        };
+        let waits = match upstream.would_wait() {
+            false => None,
+            true => match cluster.try_acquire(Resource::PendingRequests) {
+                Some(permit) => Some(permit),
+                None => return self.refuse_to_wait(key, cluster),
+            },
         };
         let exchange = &mut self.exchanges[key];
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         let inbox = self.inbox.clone();
-        let Some(stream) = upstream.request(Caller { inbox, key }, head) else {
+        let caller = Caller { inbox, key };
+        let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
             let reply = Reply::refused(Code::Overloaded, "the connection to the endpoint is full");
             return self.answer(key, Why::Overflow, reply);
         };
         let congested = upstream.is_congested();
         if congested {
             upstream.hold_back(self.inbox.clone());
-            self.held_back += 1;
+            self.waits.held_back += 1;
         }
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
@@ -291,12 +318,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    fn refuse_to_wait(&mut self, key: DefaultKey, cluster: &Rc<Cluster>) {
+        self.worker
+            .count(cluster.stats_id, ClusterCounter::RqPendingOverflow);
+        let message = format!(
+            "cluster {} has its limit of requests that wait for a connection",
+            cluster.config().name
+        );
+        let reply = Reply::refused(Code::Overloaded, message);
+        self.answer(key, Why::Overflow, reply);
+    }
+
     fn upstream(
         &mut self,
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
-        bound: bool,
+        head: &Head,
     ) -> Result<Rc<Upstream>, (Why, Reply)> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
@@ -308,10 +346,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
         };
-        let bind = bound || cluster.binds();
+        let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner) {
+        match endpoint.connection(&self.worker, owner, head.protocol()) {
             Ok(upstream) if bind => {
+                self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);
                 self.bound.push(upstream.clone());
                 Ok(upstream)

@@ -26,6 +26,8 @@ pub(crate) struct Link<S> {
     alarm: Alarm,
     now: Instant,
     eof: bool,
+    shut: bool,
+    heard: bool,
     received: u64,
     sent: u64,
 }
@@ -61,6 +63,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             alarm: Alarm::default(),
             now,
             eof: false,
+            shut: false,
+            heard: false,
             received: 0,
             sent: 0,
         }
@@ -107,12 +111,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(Read::Some))
     }
 
-    /// Lets the connection look again at what it left unread.
-    pub(crate) fn recv(&mut self) -> Result<(), ConnectionError> {
+    /// Lets the connection look again at what it left unread; whether it took any of it.
+    pub(crate) fn recv(&mut self) -> Result<bool, ConnectionError> {
         let mut input = std::mem::take(&mut self.input);
+        let unread = input.len();
         let result = self.with(|conn, turn| conn.recv(&mut input, turn));
         self.input = input;
-        result
+        result?;
+        let took = self.input.len() < unread;
+        self.heard |= took;
+        Ok(took)
     }
 
     /// Writes what is due with one vectored write, until the socket takes no more.
@@ -124,6 +132,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += n as u64;
+        }
+        if !self.shut && self.conn.wants_shutdown() {
+            ready!(self.poll_shutdown(cx))?;
+            self.shut = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -181,6 +193,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Bytes waiting to be written.
     pub(crate) fn backlog(&self) -> usize {
         self.out.len()
+    }
+
+    /// Whether anything arrived that is a message, heartbeats included.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.heard
     }
 
     /// Whether bytes wait that the connection did not consume.

@@ -61,9 +61,7 @@ pub(crate) struct Session<S> {
     pub(super) addresses: Addresses,
     /// Connections to endpoints that carry this client's requests alone.
     pub(super) bound: Vec<Rc<Upstream>>,
-    /// Congested connections whose release is awaited.
-    pub(super) held_back: usize,
-    letters: VecDeque<ToSession>,
+    pub(super) waits: Waits,
     life: Life,
 }
 
@@ -74,11 +72,25 @@ pub(crate) struct Addresses {
     pub(crate) local: SocketAddr,
 }
 
+/// What a session has not come to yet.
+#[derive(Default)]
+pub(crate) struct Waits {
+    letters: VecDeque<ToSession>,
+    /// Requests that arrived when there was no room for them.
+    deferred: VecDeque<(StreamId, Head)>,
+    /// Congested connections whose release is awaited.
+    pub(super) held_back: usize,
+    /// Bodies wait for the client to take what was before them.
+    pub(super) unwritten: bool,
+    /// No exchange has an earlier deadline. It may have been that of one that has ended: looking
+    /// through all of them when it is reached costs less than to keep them in order.
+    deadline: Option<Instant>,
+}
+
 /// When a session ends.
 struct Life {
     opened: Instant,
     last_used: Instant,
-    heard_valid: bool,
     draining: Option<Draining>,
     closing: bool,
     unbound: bool,
@@ -131,12 +143,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             streams: HashMap::new(),
             addresses,
             bound: Vec::new(),
-            held_back: 0,
-            letters: VecDeque::new(),
+            waits: Waits::default(),
             life: Life {
                 opened: now,
                 last_used: now,
-                heard_valid: false,
                 draining: None,
                 closing: false,
                 unbound: false,
@@ -161,30 +171,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
-            let mut progress = self.take_letters(cx)?;
-            let reads = self.wants_read();
-            if reads {
-                match self.link.poll_read(cx, &self.worker) {
-                    Poll::Ready(Ok(Read::Some)) => {
-                        self.life.last_used = self.link.now();
-                        progress = true;
-                    }
-                    Poll::Ready(Ok(Read::End)) => self.on_eof(),
-                    Poll::Ready(Err(error)) => {
-                        self.take_events();
-                        return self.poll_last_word(error, cx);
-                    }
-                    Poll::Pending => {}
-                }
+            let mut progress = self.take_letters(cx);
+            self.resume_deferred();
+            let wanted = self.wants_read();
+            match self.poll_input(cx, wanted) {
+                Ok(read) => progress |= read,
+                Err(error) => return self.poll_last_word(error, cx),
             }
-            self.take_events();
             let flushed = self.link.poll_flush(cx)?;
-            // What was held back while the client did not read goes on.
-            if !reads && self.wants_read() {
-                progress = true;
-                self.read_on()?;
-            }
-            if let Some(ended) = self.is_over(flushed.is_ready()) {
+            progress |= self.resume_pumps();
+            // The socket was not asked for input while there was no room, and cannot wake us for it.
+            progress |= self.has_deferred_room() || (!wanted && self.wants_read());
+            // Bodies that went on meanwhile may have left something to write.
+            let flushed = flushed.is_ready() && self.link.backlog() == 0;
+            if let Some(ended) = self.is_over(flushed) {
                 return Poll::Ready(Ok(ended));
             }
             if !progress {
@@ -205,21 +205,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         Poll::Ready(Err(error))
     }
 
+    /// Reads the socket once if `wanted`, and does what the input says.
+    fn poll_input(&mut self, cx: &mut Context<'_>, wanted: bool) -> Result<bool, LinkError> {
+        let mut progress = false;
+        if wanted {
+            match self.link.poll_read(cx, &self.worker) {
+                Poll::Ready(Ok(Read::Some)) => progress = true,
+                Poll::Ready(Ok(Read::End)) => self.on_eof(),
+                Poll::Ready(Err(error)) => {
+                    self.take_events();
+                    return Err(error);
+                }
+                Poll::Pending => {}
+            }
+        }
+        self.take_events();
+        // What was sent meanwhile may be what the connection waited for.
+        while self.link.has_unread() && self.wants_read() && self.link.recv()? {
+            self.take_events();
+        }
+        Ok(progress)
+    }
+
     fn wants_read(&self) -> bool {
-        let config = &self.listener.current().listener;
+        let bounds = &self.listener.current().listener.bounds;
+        let has_room = self.exchanges.len() < bounds.max_streams && self.waits.deferred.is_empty();
+        // Calls in flight may need more from the client to end: bodies, windows, answers of its own.
+        let awaits_more = !self.streams.is_empty()
+            || (self.reverse.len() > 0 && self.waits.deferred.len() < bounds.max_streams);
         !self.life.closing
-            && self.held_back == 0
-            && self.exchanges.len() < config.bounds.max_streams
-            && self.link.backlog() < config.bounds.buffer_limit
+            && self.waits.held_back == 0
+            && (has_room || awaits_more)
+            && self.link.backlog() < bounds.buffer_limit
             && self.link.conn().wants_read()
     }
 
-    /// Lets the connection look at what it left unread, if it may read now.
-    fn read_on(&mut self) -> Result<(), LinkError> {
-        if self.link.has_unread() && self.wants_read() {
-            self.link.recv()?;
+    /// Whether another request may be started.
+    fn has_room(&self) -> bool {
+        let bounds = &self.listener.current().listener.bounds;
+        self.waits.held_back == 0
+            && self.exchanges.len() < bounds.max_streams
+            && self.link.backlog() < bounds.buffer_limit
+    }
+
+    fn has_deferred_room(&self) -> bool {
+        !self.waits.deferred.is_empty() && self.has_room()
+    }
+
+    /// Starts requests that arrived when there was no room for them.
+    fn resume_deferred(&mut self) {
+        while self.has_room()
+            && let Some((stream, head)) = self.waits.deferred.pop_front()
+        {
+            self.on_request(stream, head);
         }
-        Ok(())
     }
 
     fn on_eof(&mut self) {
@@ -237,13 +276,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.exchanges.is_empty() && self.life.unbound {
             return Some(Ended::Unbound);
         }
-        (self.exchanges.is_empty() && self.life.closing).then_some(Ended::ByPeer)
+        let served = self.exchanges.is_empty() && self.waits.deferred.is_empty();
+        (served && self.life.closing).then_some(Ended::ByPeer)
     }
 
     /// Nothing is left to do but to wait.
     fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
-        self.settle_accounts();
-        self.note_stall();
+        let wrote = self.settle_accounts();
+        self.note_stall(wrote);
         if !self.link.poll_alarm(self.next_due(), cx) {
             return Poll::Pending;
         }
@@ -252,6 +292,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.handle_timeout()?;
         self.give_memory_back();
         if let Some(ended) = self.is_overdue() {
+            if ended == Ended::DrainTimeout {
+                self.cut_off();
+                // What the socket takes at once is said; the connection ends all the same.
+                let _: Poll<_> = self.link.poll_flush(cx);
+            }
             return Poll::Ready(Ok(ended));
         }
         cx.waker().wake_by_ref();
@@ -262,24 +307,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn give_memory_back(&mut self) {
         if self.exchanges.is_empty() {
             self.link.shrink();
-            self.letters.shrink_to_fit();
+            self.waits.letters.shrink_to_fit();
             self.streams.shrink_to_fit();
         }
     }
 
-    fn note_stall(&mut self) {
-        let (received_nothing, backlog) = (self.life.stalled_since, self.link.backlog());
-        self.life.stalled_since = match (backlog, received_nothing) {
-            (0, _) => None,
-            (_, None) => Some(self.link.now()),
-            (_, since) => since,
+    /// A client that takes a little now and then is slow, not stalled.
+    fn note_stall(&mut self, wrote: bool) {
+        self.life.stalled_since = match self.life.stalled_since {
+            _ if self.link.backlog() == 0 => None,
+            Some(since) if !wrote => Some(since),
+            _ => Some(self.link.now()),
         };
     }
 
     /// The earliest time at which something is due.
     fn next_due(&self) -> Option<Instant> {
-        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
-        deadlines.chain(self.limits().map(|(at, _)| at)).min()
+        let deadline = self.waits.deadline.into_iter();
+        deadline.chain(self.limits().map(|(at, _)| at)).min()
     }
 
     fn is_overdue(&self) -> Option<Ended> {
@@ -295,7 +340,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let first = config
             .bounds
             .first_message_timeout
-            .filter(|_| !life.heard_valid);
+            .filter(|_| !self.link.has_heard());
         let idle = config
             .bounds
             .idle_timeout
@@ -312,22 +357,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             first.map(|after| (life.opened + after, Ended::NoFirstMessage)),
             idle.map(|after| (life.last_used + after, Ended::Idle)),
             life.stalled_since
-                .map(|since| (since + STALL, Ended::SlowReader)),
+                .map(|since| (since + config.bounds.stall_timeout, Ended::SlowReader)),
             drained,
         ]
         .into_iter()
         .flatten()
     }
 
-    fn take_letters(&mut self, cx: &Context<'_>) -> Result<bool, LinkError> {
-        if self.inbox.poll_take(cx, &mut self.letters).is_pending() {
-            return Ok(false);
+    fn take_letters(&mut self, cx: &Context<'_>) -> bool {
+        if self
+            .inbox
+            .poll_take(cx, &mut self.waits.letters)
+            .is_pending()
+        {
+            return false;
         }
-        while let Some(letter) = self.letters.pop_front() {
+        while let Some(letter) = self.waits.letters.pop_front() {
             self.on_letter(letter);
         }
-        self.read_on()?;
-        Ok(true)
+        true
     }
 
     fn on_letter(&mut self, letter: ToSession) {
@@ -340,7 +388,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             ToSession::Request(upstream, stream, head) => {
                 self.on_server_request(upstream, stream, *head);
             }
-            ToSession::Released => self.held_back = self.held_back.saturating_sub(1),
+            ToSession::Released => self.waits.held_back = self.waits.held_back.saturating_sub(1),
             ToSession::Unbound => (self.life.closing, self.life.unbound) = (true, true),
             ToSession::Drain(until) => self.drain(until),
         }
@@ -356,7 +404,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn take_events(&mut self) {
         while let Some(Event { stream, kind }) = self.link.next_event() {
-            self.life.heard_valid = true;
             match kind {
                 EventKind::Frame(Frame::Head(head)) => self.on_head(stream, head),
                 EventKind::Frame(frame) => self.on_more(stream, frame),
@@ -369,7 +416,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn on_head(&mut self, stream: StreamId, head: Head) {
         match head.kind {
-            Kind::Request | Kind::OneWay => self.on_request(stream, head),
+            Kind::Request | Kind::OneWay if self.has_room() && self.waits.deferred.is_empty() => {
+                self.on_request(stream, head);
+            }
+            // Whoever streams is told how many streams it may open; its bodies cannot wait here.
+            Kind::Request if !head.end || !self.streams.is_empty() => self.overflow(stream, &head),
+            Kind::Request | Kind::OneWay => self.waits.deferred.push_back((stream, head)),
             _ => self.on_client_response(stream, head),
         }
     }
@@ -377,42 +429,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Fails the exchanges whose deadline has passed.
     fn expire(&mut self) {
         let now = self.link.now();
+        if self.waits.deadline.is_none_or(|at| at > now) {
+            return;
+        }
         let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
         let due = self.exchanges.iter().filter(|(_, e)| due(e));
         let due: Vec<_> = due.map(|(key, _)| key).collect();
         for key in due {
             self.on_deadline(key);
         }
+        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
+        self.waits.deadline = deadlines.min();
     }
 
-    fn settle_accounts(&mut self) {
+    /// Watches a deadline that an exchange was given.
+    pub(super) fn watch(&mut self, deadline: Option<Instant>) {
+        let earliest = self.waits.deadline.into_iter().chain(deadline).min();
+        self.waits.deadline = earliest;
+    }
+
+    /// Counts what was read and written; whether anything was written.
+    fn settle_accounts(&mut self) -> bool {
         let (received, sent) = self.link.take_traffic();
         if received + sent > 0 {
+            self.touch();
             let id = self.listener.stats_id;
             let mut stats = self.worker.stats.borrow_mut();
             stats.add(ListenerCounter::RxBytes, id, received);
             stats.add(ListenerCounter::TxBytes, id, sent);
         }
-    }
-
-    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
-        let counter = match ended {
-            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
-            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
-            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
-            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
-            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
-            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
-            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
-            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
-            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
-        };
-        self.count(counter);
-        if let Err(LinkError::Protocol(error)) = ended {
-            self.count(ListenerCounter::ProtocolError);
-            let Addresses { peer, local } = self.addresses;
-            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
-        }
+        sent > 0
     }
 
     /// The client is gone: nobody waits for what is in flight.
@@ -442,9 +488,6 @@ const TURNS: usize = 8;
 /// How long a draining connection must be quiet before it is closed, so that a request that
 /// crossed the notice on its way is still answered.
 const QUIET: Duration = Duration::from_millis(500);
-
-/// How long a client may leave answers unread.
-const STALL: Duration = Duration::from_secs(60);
 
 /// How long the farewell to a client may take.
 const LINGER: Duration = Duration::from_secs(1);

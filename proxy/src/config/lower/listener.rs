@@ -161,6 +161,7 @@ fn bounds(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Listener) -
         max_connections: problems.number(&path.field("max_connections"), connections, 1..=u32::MAX),
         max_streams: streams as usize,
         buffer_limit: buffer_limit(problems, path, buffer),
+        stall_timeout: STALL,
     }
 }
 
@@ -194,7 +195,8 @@ fn accept(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Listener) -
 }
 
 const DEFAULT_IDLE: Duration = Duration::from_secs(300);
-const DEFAULT_FIRST_MESSAGE: Duration = Duration::from_secs(15);
+const DEFAULT_FIRST_MESSAGE: Duration = Duration::from_secs(120);
+const STALL: Duration = Duration::from_secs(60);
 const DEFAULT_CONNECTIONS: u32 = 65_536;
 const DEFAULT_STREAMS: u32 = 1024;
 const DEFAULT_MESSAGE: u32 = 8 << 20;
