@@ -317,3 +317,38 @@ fn a_client_sees_frames_of_each_framing() {
         "{seen:?}"
     );
 }
+
+/// What is allocated is what the receiving buffers need to be shared, and where events are put.
+#[test]
+fn a_small_exchange_that_nobody_touches_allocates_next_to_nothing() {
+    let mut proxy = Proxy::new(Value::Null);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok";
+    let Proxy { down, up, .. } = &mut proxy;
+    let mut counts = Vec::new();
+    for n in 0..4 {
+        let stream = sabir_core::frame::StreamId(n);
+        let count = allocation_counter::measure(|| {
+            down.feed(GET).unwrap();
+            assert!(up.conn.open(stream));
+            let request = down.events.pop_front().unwrap();
+            let sabir_core::connection::EventKind::Frame(frame) = request.kind else {
+                panic!("a frame");
+            };
+            let _ = up.send(stream, frame).unwrap();
+            up.feed(answer).unwrap();
+            while let Some(event) = up.events.pop_front() {
+                let sabir_core::connection::EventKind::Frame(frame) = event.kind else {
+                    continue;
+                };
+                let _ = down.send(request.stream, frame).unwrap();
+            }
+        });
+        counts.push(count.count_total);
+        down.sent();
+        up.sent();
+    }
+    assert!(
+        counts[3] <= 4,
+        "two buffers, and to share each of them: {counts:?}"
+    );
+}
