@@ -63,6 +63,17 @@ fn trailers_pass_to_those_who_understand_them() {
 }
 
 #[test]
+fn trailers_do_not_change_how_the_exchange_ended() {
+    let mut client = End::client("GET");
+    let answer = "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: 1\r\n\r\n";
+    client.feed(answer).unwrap();
+    let Some((_, Frame::Trailers(trailers))) = client.frames().pop() else {
+        panic!("no trailers");
+    };
+    assert_eq!(trailers.outcome.code, sabir_core::outcome::Code::Internal);
+}
+
+#[test]
 fn a_body_until_close_passes_in_chunks() {
     let mut proxy = Proxy::new(Value::Null);
     proxy.client_says(GET);
