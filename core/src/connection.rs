@@ -80,6 +80,14 @@ pub trait Connection: Send {
         true
     }
 
+    /// Whether the connection itself holds its peer to [`Limits::max_streams`]. The driver then goes
+    /// on reading when that many are open, because what comes may be what they wait for.
+    ///
+    /// [`Limits::max_streams`]: crate::protocol::Limits::max_streams
+    fn counts_streams(&self) -> bool {
+        false
+    }
+
     /// Whether the connection has said its last word and may be closed once that is written.
     fn is_finished(&self) -> bool {
         false
@@ -165,6 +173,14 @@ pub enum ConnectionError {
     Truncated {
         /// Bytes of the unfinished message.
         len: usize,
+    },
+    /// The peer makes more work than it can have use for.
+    #[error("too many {what}: more than {limit}")]
+    Flood {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: usize,
     },
     /// The peer did not answer keep-alives.
     #[error("nothing heard for {silence:?}")]
