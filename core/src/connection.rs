@@ -80,14 +80,6 @@ pub trait Connection: Send {
         true
     }
 
-    /// Whether the connection itself holds its peer to [`Limits::max_streams`]. The driver then goes
-    /// on reading when that many are open, because what comes may be what they wait for.
-    ///
-    /// [`Limits::max_streams`]: crate::protocol::Limits::max_streams
-    fn counts_streams(&self) -> bool {
-        false
-    }
-
     /// Whether the connection has said its last word and may be closed once that is written.
     fn is_finished(&self) -> bool {
         false

@@ -253,10 +253,6 @@ impl Connection for Http2Connection {
         self.consume(stream, bytes, turn);
     }
 
-    fn counts_streams(&self) -> bool {
-        true
-    }
-
     fn is_finished(&self) -> bool {
         self.lifetime.goodbye.is_last() && self.store.len() == 0
     }
