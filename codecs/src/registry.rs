@@ -2,12 +2,16 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::dubbo;
+use crate::{auto, dubbo, http2, motan2, tcp};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
     let mut registry = Registry::default();
+    registry.add_group(auto::NAME, auto::factory);
     registry.add(dubbo::NAME, dubbo::factory);
+    registry.add(http2::NAME, http2::factory);
+    registry.add(motan2::NAME, motan2::factory);
+    registry.add(tcp::NAME, tcp::factory);
     registry
 }
 
@@ -16,12 +20,53 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dubbo_is_built_in() {
-        assert_eq!(built_in().names().collect::<Vec<_>>(), ["dubbo"]);
-        assert!(
-            built_in()
-                .make("dubbo", &serde_json::Value::Null)
-                .is_some_and(|made| made.is_ok())
-        );
+    fn each_protocol_is_made_from_empty_options_or_says_what_it_needs() {
+        let none = serde_json::json!({});
+        for name in built_in().names() {
+            let made = built_in().make(name, &none);
+            assert_eq!(
+                made.is_some_and(|made| made.is_ok()),
+                name != "auto",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn auto_refuses_what_it_cannot_stand_for() {
+        let error = |options| match built_in().make("auto", &options) {
+            Some(Err(error)) => error.to_string(),
+            _ => panic!("{options} is refused"),
+        };
+        let refused = [
+            (
+                serde_json::json!({"protocols": {}}),
+                "`protocols` names none",
+            ),
+            (
+                serde_json::json!({"protocols": {"auto": {}}}),
+                "cannot be one of its own",
+            ),
+            (
+                serde_json::json!({"protocols": {"dubo": {}}}),
+                "there is no protocol `dubo`",
+            ),
+            (
+                serde_json::json!({"protocols": {"dubbo": {"x": 1}}}),
+                "dubbo: ",
+            ),
+            (
+                serde_json::json!({"protocols": {"dubbo": {}}, "fallback": "x"}),
+                "protocol `x`",
+            ),
+            (
+                serde_json::json!({"protocols": {"dubbo": {}}, "timeout": 1}),
+                "unknown field",
+            ),
+        ];
+        for (options, expected) in refused {
+            let error = error(options);
+            assert!(error.contains(expected), "{error}");
+        }
     }
 }

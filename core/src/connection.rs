@@ -80,6 +80,12 @@ pub trait Connection: Send {
         true
     }
 
+    /// Whether nothing more will be sent, although more may be received: the driver then ends its
+    /// direction of the socket once everything is written.
+    fn wants_shutdown(&self) -> bool {
+        false
+    }
+
     /// Whether the connection has said its last word and may be closed once that is written.
     fn is_finished(&self) -> bool {
         false
@@ -126,8 +132,10 @@ pub enum EventKind {
     Frame(Frame),
     /// [`Connection::capacity`] of the stream rose from zero.
     Writable,
-    /// The peer takes no new streams on this connection.
+    /// The peer takes no new streams, on this connection or another.
     Draining,
+    /// The peer takes no new streams on this connection, but does on another (HTTP/2 GOAWAY).
+    Retired,
     /// The peer takes new streams again.
     Resumed,
 }
@@ -174,12 +182,29 @@ pub enum ConnectionError {
         /// How much is allowed.
         limit: usize,
     },
+    /// The peer's first bytes belong to none of the protocols of the listener.
+    #[error("unknown protocol: {len} bytes that begin with {}", Hex(first.get(..*len).unwrap_or(first)))]
+    UnknownProtocol {
+        /// The first bytes, padded with zeros.
+        first: [u8; 16],
+        /// How many there were, in bytes; may be more than are kept.
+        len: usize,
+    },
     /// The peer did not answer keep-alives.
     #[error("nothing heard for {silence:?}")]
     Silent {
         /// How long.
         silence: Duration,
     },
+}
+
+/// Bytes in hexadecimal.
+struct Hex<'a>(&'a [u8]);
+
+impl std::fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
 }
 
 /// Why a frame could not be sent.

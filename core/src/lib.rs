@@ -26,4 +26,5 @@ pub mod output;
 pub mod protocol;
 pub mod pump;
 
-pub use bytes;
+// Types of these are in the signatures of traits that others implement.
+pub use {bytes, serde_json};

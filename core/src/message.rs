@@ -11,7 +11,7 @@ use crate::head::{Echo, Head, Kind};
 use crate::metadata::Malformed;
 use crate::outcome::Reply;
 use crate::output::Output;
-use crate::protocol::{Capabilities, Limits, Protocol, Role};
+use crate::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
 
 /// A protocol whose messages arrive whole: Dubbo, Thrift, Motan2, bRPC and most in-house RPC.
 ///
@@ -33,6 +33,18 @@ pub trait MessageCodec: Send + Sync + 'static {
     /// Length in bytes of the first message in `buf`, or `None` if too little of it arrived to
     /// tell. Never less than one. An error ends the connection.
     fn frame_len(&self, buf: &[u8]) -> Result<Option<usize>, Malformed>;
+
+    /// Whether `first`, the first bytes of a connection, begin a message of this protocol.
+    ///
+    /// The default takes [`frame_len`](Self::frame_len)'s word for it, which does for protocols
+    /// that check a magic number there as soon as the first byte has arrived.
+    fn sniff(&self, first: &[u8]) -> Sniff {
+        match self.frame_len(first) {
+            Err(_) => Sniff::No,
+            Ok(None) => Sniff::More,
+            Ok(Some(_)) => Sniff::Yes,
+        }
+    }
 
     /// Parses one whole message as far as routing needs.
     ///
@@ -56,6 +68,11 @@ pub trait MessageCodec: Send + Sync + 'static {
 
     /// Writes what tells a client to send no new requests, or nothing.
     fn drain(&self, _out: &mut Output) {}
+
+    /// Writes what the peer should know before its connection ends with `error`, or nothing. `buf`
+    /// starts with the message that is too long or has no length, of which only a part may have
+    /// arrived.
+    fn last_word(&self, _buf: &[u8], _error: &ConnectionError, _out: &mut Output) {}
 }
 
 /// A message as [`MessageCodec::decode`] found it.
@@ -94,6 +111,10 @@ impl<C: MessageCodec> Protocol for MessageProtocol<C> {
 
     fn capabilities(&self) -> Capabilities {
         C::CAPABILITIES
+    }
+
+    fn sniff(&self, first: &[u8]) -> Sniff {
+        self.0.sniff(first)
     }
 
     fn max_stream(&self) -> StreamId {
@@ -204,7 +225,9 @@ impl<C: MessageCodec> Connection for MessageConnection<C> {
             keepalive.heard(turn.now);
         }
         while !input.is_empty() && self.turn != Exchange::Answering {
-            let Some(len) = self.whole(input)? else {
+            let whole = self.whole(input);
+            let whole = whole.inspect_err(|error| self.codec.last_word(input, error, turn.out));
+            let Some(len) = whole? else {
                 break;
             };
             let message = self.codec.decode(input.split_to(len).freeze())?;

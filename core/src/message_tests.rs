@@ -61,6 +61,10 @@ impl MessageCodec for Tiny {
         out.put(b"\x02p");
         true
     }
+
+    fn last_word(&self, buf: &[u8], _: &ConnectionError, out: &mut Output) {
+        out.put(&[3, b'!', buf[0]]);
+    }
 }
 
 /// A connection with everything a driver would hold.
@@ -137,6 +141,7 @@ fn a_message_over_the_limit_is_refused_by_its_declared_length() {
     let mut server = Driven::new(limits);
     let too_long = Err(ConnectionError::TooLong { len: 65, limit: 64 });
     assert_eq!(server.recv(&mut BytesMut::from(&[65][..])), too_long);
+    assert_eq!(server.out.to_vec(), [3, b'!', 65], "the last word");
     assert_eq!(server.recv(&mut BytesMut::from(&[64][..])), Ok(vec![]));
 }
 

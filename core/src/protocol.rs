@@ -19,6 +19,17 @@ pub trait Protocol: Send + Sync {
     /// What the protocol can carry, so that configuration asking for more is refused when loaded.
     fn capabilities(&self) -> Capabilities;
 
+    /// Whether `first`, the first bytes of a connection, are this protocol's; for listeners that
+    /// speak several. Asked again with more bytes after [`Sniff::More`].
+    fn sniff(&self, _first: &[u8]) -> Sniff {
+        Sniff::No
+    }
+
+    /// The protocol `name`, of those this one stands for; `None` for all that stand for themselves.
+    fn member(&self, _name: &str) -> Option<Arc<dyn Protocol>> {
+        None
+    }
+
     /// Largest name of a stream that a driver may [open](Connection::open), for protocols with ids of
     /// fewer than 64 bits; one less than a power of two.
     fn max_stream(&self) -> StreamId {
@@ -27,6 +38,17 @@ pub trait Protocol: Send + Sync {
 
     /// A new connection that plays `role`, opened at `now`.
     fn connection(&self, role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection>;
+}
+
+/// Whether bytes are a protocol's.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Sniff {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
+    /// They may be: more of them will tell.
+    More,
 }
 
 /// Which side of a connection we are.
@@ -100,14 +122,30 @@ pub type Factory = fn(options: &Value) -> Result<Arc<dyn Protocol>, OptionsError
 #[error("{0}")]
 pub struct OptionsError(pub String);
 
+/// Makes a protocol that stands for others, which it finds in the registry.
+pub type GroupFactory =
+    fn(options: &Value, registry: &Registry) -> Result<Arc<dyn Protocol>, OptionsError>;
+
 /// Protocols by name. Open: an embedder adds its own beside the built-in ones.
 #[derive(Clone, Debug, Default)]
-pub struct Registry(BTreeMap<&'static str, Factory>);
+pub struct Registry(BTreeMap<&'static str, Make>);
+
+#[derive(Clone, Copy, Debug)]
+enum Make {
+    One(Factory),
+    Group(GroupFactory),
+}
 
 impl Registry {
     /// Adds a protocol, or replaces the one of this name.
     pub fn add(&mut self, name: &'static str, factory: Factory) -> &mut Self {
-        self.0.insert(name, factory);
+        self.0.insert(name, Make::One(factory));
+        self
+    }
+
+    /// Adds a protocol that stands for others, or replaces the one of this name.
+    pub fn add_group(&mut self, name: &'static str, factory: GroupFactory) -> &mut Self {
+        self.0.insert(name, Make::Group(factory));
         self
     }
 
@@ -117,7 +155,10 @@ impl Registry {
         name: &str,
         options: &Value,
     ) -> Option<Result<Arc<dyn Protocol>, OptionsError>> {
-        self.0.get(name).map(|factory| factory(options))
+        self.0.get(name).map(|make| match make {
+            Make::One(factory) => factory(options),
+            Make::Group(factory) => factory(options, self),
+        })
     }
 
     /// Names in alphabetical order.

@@ -45,11 +45,13 @@ impl Pump {
         self.backlog.is_empty()
     }
 
-    /// Moves what `to` has room for.
+    /// Moves what `to` has room for, and [`Turn::out`] too: it is given body only while it holds
+    /// less than `limit` bytes, which bounds what waits for a peer without windows.
     pub fn run(
         &mut self,
         to: &mut dyn Connection,
         stream: StreamId,
+        limit: usize,
         turn: &mut Turn<'_>,
     ) -> Result<Moved, SendError> {
         let mut moved = Moved {
@@ -58,7 +60,8 @@ impl Pump {
             written: Written::Whole,
         };
         while let Some(frame) = self.backlog.pop_front() {
-            let Some(frame) = self.fit(frame, to.capacity(stream)) else {
+            let room = limit.saturating_sub(turn.out.len());
+            let Some(frame) = self.fit(frame, to.capacity(stream).min(room)) else {
                 break;
             };
             if let Frame::Data { bytes, .. } = &frame {

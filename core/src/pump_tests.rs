@@ -78,7 +78,9 @@ fn slow_server_stops_fast_client_within_one_window() {
         }
         down.hear(&mut client);
         down.frames().into_iter().for_each(|f| pump.push(f));
-        let moved = up.with(|conn, turn| pump.run(conn, up_id, turn)).unwrap();
+        let moved = up
+            .with(|conn, turn| pump.run(conn, up_id, usize::MAX, turn))
+            .unwrap();
         down.with(|conn, turn| conn.consumed(id, moved.bytes, turn));
         peak = peak.max(pump.held());
         turns += 1;

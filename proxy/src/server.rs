@@ -106,10 +106,7 @@ impl Server {
             let (reply, applied) = oneshot::channel();
             let apply = Apply {
                 snapshot: snapshot.clone(),
-                sockets: bound
-                    .iter_mut()
-                    .filter_map(Bound::socket_for_worker)
-                    .collect(),
+                sockets: bound.iter_mut().map(Bound::socket_for_worker).collect(),
                 replaced: replaced.clone(),
                 done: reply,
             };
@@ -284,12 +281,12 @@ impl Drop for Listening {
 
 impl Bound {
     /// The socket of the next worker, where each has one.
-    fn socket_for_worker(&mut self) -> Option<(Arc<str>, TcpListener)> {
+    fn socket_for_worker(&mut self) -> (Arc<str>, Option<TcpListener>) {
         let socket = match self.accept {
             Accept::ReusePort => self.sockets.pop(),
             Accept::RoundRobin => None,
         };
-        socket.map(|socket| (self.name.clone(), socket))
+        (self.name.clone(), socket)
     }
 }
 

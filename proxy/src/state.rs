@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sabir_router::cluster::{Health, LbPolicy};
+use sabir_router::limits::Resource;
 
 use crate::admin::{
     Answer, ClusterStatus, EndpointHealth, EndpointStatus, ListenerState, ListenerStatus, Source,
@@ -61,6 +62,8 @@ impl State {
                     ..empty_status(cluster)
                 });
             }
+            let waiting = cluster.breaker.in_use(Resource::PendingRequests);
+            status.pending = waiting.into();
             status
         };
         snapshot.clusters.iter().map(status).collect()

@@ -3,9 +3,8 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::dubbo::{Message, PATIENCE, Peer};
@@ -14,15 +13,25 @@ use crate::dubbo::{Message, PATIENCE, Peer};
 pub(crate) struct Backend {
     pub(crate) address: SocketAddr,
     connections: mpsc::UnboundedReceiver<Peer>,
-    accepting: JoinHandle<()>,
 }
 
 impl Backend {
     pub(crate) async fn start() -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap())
+    }
+
+    /// One whose system takes little that it does not read.
+    pub(crate) fn narrow() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(256 << 10).unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self::on(socket.listen(16).unwrap())
+    }
+
+    fn on(socket: TcpListener) -> Self {
         let address = socket.local_addr().unwrap();
         let (send, connections) = mpsc::unbounded_channel();
-        let accepting = tokio::spawn(async move {
+        tokio::spawn(async move {
             while let Ok((io, _)) = socket.accept().await {
                 if send.send(Peer::new(io)).is_err() {
                     return;
@@ -32,7 +41,6 @@ impl Backend {
         Self {
             address,
             connections,
-            accepting,
         }
     }
 
@@ -80,13 +88,6 @@ impl Backend {
     /// Whether a further connection has arrived.
     pub(crate) fn has_connection(&self) -> bool {
         !self.connections.is_empty()
-    }
-
-    /// Accepts no more: connecting fails.
-    pub(crate) async fn close(self) {
-        self.accepting.abort();
-        // Refused only once the socket is gone.
-        let _: Result<_, _> = self.accepting.await;
     }
 }
 

@@ -46,20 +46,21 @@ async fn settled(count: &AtomicUsize) -> usize {
 
 #[tokio::test]
 async fn an_endpoint_that_does_not_read_holds_its_callers_back() {
-    let mut backend = Backend::start().await;
+    let mut backend = Backend::narrow();
     let proxy = Setup::one([backend.address])
         .cluster("per_connection_buffer_limit_bytes: 65536")
         .start()
         .await;
     let size = 256 << 10;
-    let count = 200;
+    // More than the system takes in on the way: a socket may hold 32 MiB.
+    let count = 240;
     let request = Message::call(0, "hi", &"x".repeat(size)).one_way();
     let (written, task) = flood(proxy.client().await, request, count);
     let mut upstream = backend.accept().await;
     let accepted = settled(&written).await;
-    assert!(accepted < 100, "{accepted} of {count} went to nobody");
-    let buffered = proxy.metric("sabir_downstream_cx_rx_bytes_total").await
-        - proxy.metric("sabir_upstream_cx_tx_bytes_total").await;
+    assert!(accepted < count, "all went to nobody");
+    let received = proxy.metric("sabir_downstream_cx_rx_bytes_total").await;
+    let buffered = received.saturating_sub(proxy.metric("sabir_upstream_cx_tx_bytes_total").await);
     assert!(buffered < 4 << 20, "{buffered} bytes in the proxy");
     for _ in 0..count {
         assert_eq!(upstream.next().await.unwrap().argument().len(), size);
@@ -91,8 +92,9 @@ async fn a_client_that_does_not_read_is_not_read_from() {
     let (_, task) = flood(Peer::new(client), Message::call(0, "hi", "x"), count);
     let taken = settled(&answered).await;
     assert!(taken < count / 2, "{taken} answers for nobody");
-    let buffered = proxy.metric("sabir_upstream_cx_rx_bytes_total").await
-        - proxy.metric("sabir_downstream_cx_tx_bytes_total").await;
+    let received = proxy.metric("sabir_upstream_cx_rx_bytes_total").await;
+    let buffered =
+        received.saturating_sub(proxy.metric("sabir_downstream_cx_tx_bytes_total").await);
     assert!(buffered < 1 << 20, "{buffered} bytes in the proxy");
     // Others are served meanwhile.
     let mut other = proxy.client().await;

@@ -274,6 +274,17 @@ impl Peer {
         answer
     }
 
+    /// What arrived before the answer to a heartbeat of ours, if anything did.
+    pub(crate) async fn next_of_two(&mut self, id: u64) -> Option<Message> {
+        self.send(&Message::ping(id)).await;
+        let first = self.next().await.unwrap();
+        if !first.is_request() {
+            return None;
+        }
+        assert_eq!(self.next().await.unwrap().flags, 0x22);
+        Some(first)
+    }
+
     /// Asserts that nothing arrives before the answer to a heartbeat of ours.
     pub(crate) async fn assert_quiet(&mut self, id: u64) {
         let pong = self.call(&Message::ping(id)).await;

@@ -1,10 +1,22 @@
 //! The driver through the public facade: real listeners, loopback sockets, hand-written peers.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod admin;
 mod backend;
 mod callbacks;
 mod calls;
 mod congestion;
 mod dubbo;
 mod events;
+mod filters;
 mod limits;
+mod live;
+mod mutation;
+mod pending;
 mod running;
+mod several;
+mod streaming;
+mod stress;
+mod tally;
+mod tube;

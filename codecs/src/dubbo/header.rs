@@ -10,6 +10,8 @@
 //!
 //! Specification: `ExchangeCodec` of apache/dubbo.
 
+use sabir_core::frame::StreamId;
+use sabir_core::head::Echo;
 use sabir_core::message::{u32_at, u64_at};
 use sabir_core::metadata::Malformed;
 
@@ -31,6 +33,15 @@ pub(super) const EVENT: u8 = 0x20;
 const SERIALIZATION: u8 = 0x1f;
 /// Status of a response that is not an error.
 pub(super) const OK: u8 = 20;
+
+/// Id and echo of the two-way request that `buf` starts with, whatever its length.
+pub(super) fn answerable(buf: &[u8]) -> Option<(StreamId, Echo)> {
+    let &[_, _, flags, _] = buf.first_chunk().filter(|first| first[..2] == MAGIC)?;
+    let awaits = flags & (REQUEST | TWO_WAY | EVENT) == REQUEST | TWO_WAY;
+    let mut echo = Echo::default();
+    echo[0] = flags & SERIALIZATION;
+    awaits.then_some((StreamId(u64_at(buf, 4)?), echo))
+}
 
 /// A message's header.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -22,13 +22,13 @@
 //! Specification: `ExchangeCodec` and `DubboCodec` of apache/dubbo.
 
 use bytes::Bytes;
-use sabir_core::connection::Written;
+use sabir_core::connection::{ConnectionError, Written};
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Echo, Head, Kind};
 use sabir_core::message::{Decoded, MessageCodec};
 use sabir_core::metadata::Malformed;
 use sabir_core::name;
-use sabir_core::outcome::Reply;
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::output::Output;
 use sabir_core::protocol::Capabilities;
 
@@ -126,6 +126,14 @@ impl MessageCodec for Dubbo {
             Written::Unmodified
         } else {
             Written::Whole
+        }
+    }
+
+    /// A two-way request whose length is refused is answered before the connection ends.
+    fn last_word(&self, buf: &[u8], error: &ConnectionError, out: &mut Output) {
+        if let Some((stream, echo)) = header::answerable(buf) {
+            let outcome = Outcome::new(Party::Caller, Executed::No, Code::BadRequest);
+            self.reply(stream, echo, &Reply::new(outcome, error.to_string()), out);
         }
     }
 

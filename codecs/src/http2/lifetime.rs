@@ -138,7 +138,7 @@ impl Http2Connection {
         }
         if self.lifetime.goodbye != Goodbye::Last {
             self.lifetime.goodbye = Goodbye::Last;
-            let (stream, kind) = (StreamId(0), EventKind::Draining);
+            let (stream, kind) = (StreamId(0), EventKind::Retired);
             turn.events.push_back(Event { stream, kind });
         }
         let unseen = |&(id, _): &(u32, _)| id > go_away.last;

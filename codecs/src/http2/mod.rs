@@ -40,7 +40,7 @@ use std::time::Instant;
 
 use sabir_core::connection::Connection;
 use sabir_core::name;
-use sabir_core::protocol::{Capabilities, Limits, Protocol, Role};
+use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
 
 pub use connection::Http2Connection;
 pub use options::{Options, factory};
@@ -72,6 +72,15 @@ impl Protocol for Http2 {
             response_metadata: true,
             rewritable: &[name::SERVICE, name::METHOD],
             multiplexed: true,
+        }
+    }
+
+    fn sniff(&self, first: &[u8]) -> Sniff {
+        let len = first.len().min(frame::PREFACE.len());
+        match first[..len] == frame::PREFACE[..len] {
+            true if len == frame::PREFACE.len() => Sniff::Yes,
+            true => Sniff::More,
+            false => Sniff::No,
         }
     }
 

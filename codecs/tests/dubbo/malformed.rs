@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use sabir_codecs::dubbo::Dubbo;
-use sabir_core::connection::Written;
+use sabir_core::connection::{ConnectionError, Written};
 use sabir_core::message::MessageCodec;
 use sabir_core::metadata::Malformed;
 use sabir_core::outcome::Code;
+use sabir_core::output::Output;
 
 use crate::messages::{self, message};
 use crate::vectors::bytes;
@@ -251,4 +252,29 @@ fn a_response_whose_attachments_are_broken_is_forwarded() {
     head.set(&"x".into(), b"y");
     assert!(head.fault().is_some());
     assert_eq!(encode(1, &head), (Written::Unmodified, wire));
+}
+
+/// What the codec says of a message that is too long before the connection ends.
+fn last_word(wire: &[u8]) -> Bytes {
+    let error = ConnectionError::TooLong { len: 9, limit: 8 };
+    let mut out = Output::default();
+    Dubbo::default().last_word(wire, &error, &mut out);
+    out.to_vec().into()
+}
+
+#[test]
+fn a_two_way_request_that_is_too_long_is_answered() {
+    let said = last_word(&messages::d1()[..16]);
+    let answer = decode(&said);
+    assert_eq!(answer.outcome.code, Code::BadRequest);
+    assert_eq!((said[3], &said[4..12]), (40, &messages::d1()[4..12]));
+    for silent in [
+        &messages::d1()[..11],
+        &messages::d2()[..],
+        &messages::d3a(),
+        &messages::d8(),
+        b"GET / HTTP/1.1\r\n\r\n",
+    ] {
+        assert!(last_word(silent).is_empty());
+    }
 }

@@ -3,10 +3,7 @@
 /// The candidate that is spelled most like `name`, if one is near: a third of
 /// its letters may differ, case aside.
 #[must_use]
-pub fn nearest<'a>(
-    name: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<String> {
+pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let wanted = name.to_lowercase();
     let limit = (wanted.chars().count() / 3).max(1);
     let near = candidates.into_iter().filter_map(|candidate| {

@@ -143,6 +143,8 @@ pub struct Cluster {
 /// Who may use a connection at the same time.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum PoolMode {
+    /// Multiplexed where the protocol has request ids, else exclusive.
+    Auto,
     /// Calls of many clients at once.
     Multiplexed,
     /// One call at a time.

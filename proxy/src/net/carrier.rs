@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use sabir_core::connection::{Event, EventKind, Written};
-use sabir_core::frame::{Frame, StreamId};
+use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::pump::Pump;
@@ -25,11 +25,23 @@ pub(crate) struct Carrier<S> {
     worker: Rc<Worker>,
     letters: VecDeque<ToUpstream>,
     /// Requests for which the connection has no room yet.
-    waiting: VecDeque<(StreamId, Head)>,
+    waiting: VecDeque<Waiting>,
     idle_timeout: Option<Duration>,
     last_used: Instant,
     buffer_limit: usize,
+    /// What was written last, where exchanges take turns.
+    current: Option<StreamId>,
     closing: bool,
+    abandoned: bool,
+    /// Bodies wait for the peer to take what was before them.
+    unwritten: bool,
+}
+
+/// A request for which there was no room, with what came after its head.
+struct Waiting {
+    stream: StreamId,
+    head: Head,
+    more: Vec<Frame>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
@@ -45,7 +57,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             worker,
             letters: VecDeque::new(),
             waiting: VecDeque::new(),
+            current: None,
             closing: false,
+            abandoned: false,
+            unwritten: false,
         }
     }
 
@@ -58,19 +73,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         self.account();
         // What waited for room was never written; everything else may have been acted on.
-        for (stream, head) in self.waiting.drain(..) {
+        for Waiting { stream, head, .. } in self.waiting.drain(..) {
             self.handle.mailbox.push(ToUpstream::Request(stream, head));
         }
         for letter in self.letters.drain(..) {
             self.handle.mailbox.push(letter);
         }
-        self.handle.fail_all(Executed::Maybe);
+        self.handle.fail_all(Executed::Maybe, &self.worker);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx)?;
+            if self.abandoned {
+                return Poll::Ready(Ok(()));
+            }
             if self.wants_read() {
                 match self.link.poll_read(cx, &self.worker) {
                     Poll::Ready(Ok(Read::Some)) => progress = true,
@@ -91,6 +109,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let flushed = self.link.poll_flush(cx)?;
             // Nobody wakes us for letters that we did not look for while there was no room.
             progress |= full && !self.is_full();
+            self.resume_pumps();
             if self.is_done() && flushed.is_ready() {
                 return Poll::Ready(Ok(()));
             }
@@ -154,6 +173,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
+        if self.handle.state() == State::Retired {
+            self.give_waiting_back();
+        }
         self.handle.set_congested(self.is_full());
         if progress && self.link.has_unread() {
             self.link.recv()?;
@@ -172,7 +194,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     fn on_letter(&mut self, letter: ToUpstream) {
         match letter {
-            ToUpstream::Request(stream, head) => self.start(stream, head),
+            ToUpstream::Request(stream, head) => {
+                self.handle.taken(head.wire().len());
+                self.start(stream, head);
+            }
             ToUpstream::Frame(stream, frame) => self.on_frame(stream, frame),
             ToUpstream::Consumed(stream, bytes) => {
                 self.link
@@ -183,33 +208,82 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
             }
             ToUpstream::Close => self.closing = true,
+            ToUpstream::Abandon => {
+                self.count(ClusterCounter::CxDestroyAbandoned);
+                self.abandoned = true;
+            }
         }
     }
 
     /// Writes a request, or lets it wait for room.
     fn start(&mut self, stream: StreamId, head: Head) {
-        if self.handle.pending.borrow().get(stream).is_none() {
+        if !self.is_awaited(stream) {
             return; // given up before it was written
         }
-        if !self.waiting.is_empty() || !self.link.with(|conn, _| conn.open(stream)) {
-            return self.waiting.push_back((stream, head));
+        if !self.waiting.is_empty() || !self.open(stream) {
+            let more = Vec::new();
+            return self.waiting.push_back(Waiting { stream, head, more });
         }
         self.write(stream, Frame::Head(head));
     }
 
+    /// Opens a stream if there is room for one.
+    fn open(&mut self, stream: StreamId) -> bool {
+        let is_busy = self.current.is_some_and(|stream| self.is_awaited(stream));
+        if self.handle.exclusive && is_busy {
+            return false;
+        }
+        if !self.link.with(|conn, _| conn.open(stream)) {
+            return false;
+        }
+        self.handle.admit(stream, &self.worker);
+        self.current = Some(stream);
+        true
+    }
+
     fn retry_waiting(&mut self) {
-        while let Some((stream, head)) = self.waiting.pop_front() {
-            if self.handle.pending.borrow().get(stream).is_none() {
+        while let Some(waiting) = self.waiting.pop_front() {
+            let stream = waiting.stream;
+            if !self.is_awaited(stream) {
                 continue;
             }
-            if !self.link.with(|conn, _| conn.open(stream)) {
-                return self.waiting.push_front((stream, head));
+            if !self.open(stream) {
+                return self.waiting.push_front(waiting);
             }
-            self.write(stream, Frame::Head(head));
+            self.write(stream, Frame::Head(waiting.head));
+            for frame in waiting.more {
+                self.on_frame(stream, frame);
+            }
         }
     }
 
+    /// Gives requests back for which this connection will never have room.
+    fn give_waiting_back(&mut self) {
+        for Waiting { stream, head, .. } in self.waiting.drain(..) {
+            let pending = self.handle.forget(stream, &self.worker);
+            let Some(Pending { caller, .. }) = pending else {
+                continue;
+            };
+            let outcome = Outcome::new(Party::Network, Executed::No, Code::Unavailable);
+            let failed = ToSession::Failed(caller.key, outcome, Some(Box::new(head)));
+            caller.inbox.push(failed);
+        }
+    }
+
+    /// Whether somebody waits for the response on `stream`.
+    fn is_awaited(&self, stream: StreamId) -> bool {
+        self.handle.pending.borrow().get(stream).is_some()
+    }
+
     fn on_frame(&mut self, stream: StreamId, frame: Frame) {
+        if let Some(waiting) = self.waiting.iter_mut().find(|w| w.stream == stream) {
+            // One that is given up before it was written leaves nothing to take back.
+            return waiting.more.push(frame);
+        }
+        let is_body = matches!(frame, Frame::Data { .. } | Frame::Trailers(_));
+        if is_body && !self.is_awaited(stream) {
+            return; // the response has ended, and with it the exchange
+        }
         let streaming = self
             .handle
             .pending
@@ -225,15 +299,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Moves what the peer's window has room for.
     fn pump(&mut self, stream: StreamId, mut pump: Box<Pump>) {
-        let moved = self.link.with(|conn, turn| pump.run(conn, stream, turn));
+        let limit = self.buffer_limit;
+        let moved = self
+            .link
+            .with(|conn, turn| pump.run(conn, stream, limit, turn));
+        self.unwritten |= !pump.is_empty() && self.is_full();
         let mut pending = self.handle.pending.borrow_mut();
         let Some(waiting) = pending.get_mut(stream) else {
             return;
         };
-        waiting.pump = Some(pump);
-        if let Ok(moved) = moved
-            && moved.bytes > 0
-        {
+        let Ok(moved) = moved else { return };
+        waiting.pump = (!moved.ended).then_some(pump);
+        if moved.bytes > 0 {
             let Caller { inbox, key } = &waiting.caller;
             inbox.push(ToSession::Consumed(*key, moved.bytes));
         }
@@ -254,14 +331,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             .borrow()
             .get(stream)
             .is_some_and(one_way);
-        if sent && let Some(pending) = self.handle.forget(stream) {
+        if sent && let Some(pending) = self.handle.forget(stream, &self.worker) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));
         }
     }
 
     fn fail(&self, stream: StreamId, code: Code) {
-        if let Some(Pending { caller, .. }) = self.handle.forget(stream) {
+        if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
             let outcome = Outcome::new(Party::Proxy, Executed::No, code);
             caller
                 .inbox
@@ -284,12 +361,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     self.handle.endpoint.drain();
                     self.count(ClusterCounter::EndpointDrain);
                 }
+                EventKind::Retired => {
+                    self.handle.state.set(State::Retired);
+                }
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();
                     self.count(ClusterCounter::EndpointResume);
                 }
             }
+        }
+    }
+
+    /// Goes on with bodies that waited for the socket to take what was before them.
+    fn resume_pumps(&mut self) {
+        if !self.unwritten || self.is_full() {
+            return;
+        }
+        self.unwritten = false;
+        let waits = |p: &Pending| p.pump.as_ref().is_some_and(|pump| !pump.is_empty());
+        let streams = self.handle.pending.borrow().names(waits);
+        for stream in streams {
+            self.on_writable(stream);
         }
     }
 
@@ -310,7 +403,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         self.last_used = self.link.now();
         let caller = if frame.ends() {
-            self.handle.forget(stream).map(|p| p.caller)
+            self.end(stream, &frame)
         } else {
             let pending = self.handle.pending.borrow();
             pending.get(stream).map(|p| p.caller.clone())
@@ -319,6 +412,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Some(Caller { inbox, key }) => inbox.push(ToSession::Frame(key, frame)),
             None => self.drop_late(stream, &frame),
         }
+    }
+
+    /// The response has ended, with `last`; tells the peer so if the request has not.
+    fn end(&mut self, stream: StreamId, last: &Frame) -> Option<Caller> {
+        let pending = self.handle.forget(stream, &self.worker)?;
+        if pending.pump.is_some() && !matches!(last, Frame::Reset(_)) {
+            self.write(stream, Frame::Reset(Reason::Cancelled));
+        }
+        Some(pending.caller)
     }
 
     /// Drops what nobody waits for any longer, so that it can reach nobody else.

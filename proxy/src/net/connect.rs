@@ -58,7 +58,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             worker.count(cluster, ClusterCounter::CxTotal);
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
             let now = Instant::now();
-            let conn = config
+            let conn = upstream
                 .protocol
                 .connection(Role::Client, &config.limits, now);
             let link = Link::new(io, conn, now);
@@ -72,7 +72,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
             tracing::debug!(cluster = &*config.name, %address, %error, "cannot connect");
             worker.count(cluster, ClusterCounter::CxConnectFail);
             endpoint.unreachable(Instant::now());
-            upstream.fail_unconnected();
+            upstream.fail_unconnected(worker);
             false
         }
     }

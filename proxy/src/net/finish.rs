@@ -50,11 +50,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         };
         if let Place::Upstream(upstream, stream) = &exchange.place {
-            upstream.cancel(*stream);
+            upstream.cancel(*stream, &self.worker);
         }
         if !self.streams.is_empty() {
             self.streams.remove(&exchange.stream);
         }
+        self.give_back(&exchange);
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
         let elapsed = exchange

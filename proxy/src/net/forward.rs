@@ -135,8 +135,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.routed.route = Some(position);
         // Filters of the route that wait do so within its timeout.
         if let Action::Forward(forward) = &route.rule.action {
-            exchange.cx.deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+            let deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
+            exchange.cx.deadline = deadline;
+            self.watch(deadline);
         }
+        let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {
             return self.act(key, head);
         }
@@ -229,7 +232,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .route
             .and_then(|at| config.listener.routes.route(at))
         else {
-            return;
+            return self.no_route(key, &head);
         };
         let forward = match &route.rule.action {
             Action::Forward(forward) => forward,
@@ -279,22 +282,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         target: Target,
         attempt: Attempt,
     ) {
-        let upstream = match self.upstream(cluster, target, attempt, head.bound) {
+        let upstream = match self.upstream(cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
+        };
+        let waits = match upstream.would_wait() {
+            false => None,
+            true => match cluster.try_acquire(Resource::PendingRequests) {
+                Some(permit) => Some(permit),
+                None => return self.refuse_to_wait(key, cluster),
+            },
         };
         let exchange = &mut self.exchanges[key];
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         let inbox = self.inbox.clone();
-        let Some(stream) = upstream.request(Caller { inbox, key }, head) else {
+        let caller = Caller { inbox, key };
+        let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
             let reply = Reply::refused(Code::Overloaded, "the connection to the endpoint is full");
             return self.answer(key, Why::Overflow, reply);
         };
         let congested = upstream.is_congested();
         if congested {
             upstream.hold_back(self.inbox.clone());
-            self.held_back += 1;
+            self.waits.held_back += 1;
         }
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
@@ -307,12 +318,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
+    fn refuse_to_wait(&mut self, key: DefaultKey, cluster: &Rc<Cluster>) {
+        self.worker
+            .count(cluster.stats_id, ClusterCounter::RqPendingOverflow);
+        let message = format!(
+            "cluster {} has its limit of requests that wait for a connection",
+            cluster.config().name
+        );
+        let reply = Reply::refused(Code::Overloaded, message);
+        self.answer(key, Why::Overflow, reply);
+    }
+
     fn upstream(
         &mut self,
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
-        bound: bool,
+        head: &Head,
     ) -> Result<Rc<Upstream>, (Why, Reply)> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
@@ -324,9 +346,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
         };
-        let bind = bound || cluster.binds();
+        let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner) {
+        match endpoint.connection(&self.worker, owner, head.protocol()) {
             Ok(upstream) if bind => {
                 self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);

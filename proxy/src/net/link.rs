@@ -26,6 +26,7 @@ pub(crate) struct Link<S> {
     alarm: Alarm,
     now: Instant,
     eof: bool,
+    shut: bool,
     heard: bool,
     received: u64,
     sent: u64,
@@ -62,6 +63,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             alarm: Alarm::default(),
             now,
             eof: false,
+            shut: false,
             heard: false,
             received: 0,
             sent: 0,
@@ -130,6 +132,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.sent += n as u64;
+        }
+        if !self.shut && self.conn.wants_shutdown() {
+            ready!(self.poll_shutdown(cx))?;
+            self.shut = true;
         }
         Poll::Ready(Ok(()))
     }

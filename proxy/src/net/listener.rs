@@ -58,6 +58,11 @@ impl ListenerState {
         worker.spawn(async move { state.accept(&worker_too, socket, stop).await });
     }
 
+    /// Accepts on no socket of its own any longer.
+    pub(crate) fn listen_no_more(&self) {
+        self.accepting.borrow().cancel();
+    }
+
     /// Accepts no more, tells the clients, and lets what is in flight finish by `until`.
     pub(crate) fn drain(&self, until: Instant) {
         self.accepting.borrow().cancel();

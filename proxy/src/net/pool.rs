@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sabir_core::outcome::Code;
+use sabir_core::protocol::Protocol;
 use sabir_router::balancer::{LoadBalancer, Pick};
 use sabir_router::cluster::SubsetId;
 use sabir_router::limits::{Permit, Resource};
@@ -111,6 +112,11 @@ impl Cluster {
         self.config.borrow().breaker.release(permit);
     }
 
+    /// Bytes that may wait to be written to one connection.
+    pub(crate) fn buffer_limit(&self) -> usize {
+        self.config.borrow().buffer_limit
+    }
+
     /// Whether every client gets connections of its own.
     pub(crate) fn binds(&self) -> bool {
         self.config.borrow().pool == PoolMode::Bound
@@ -182,17 +188,26 @@ impl EndpointPool {
         self: &Rc<Self>,
         worker: &Rc<Worker>,
         owner: Option<&Rc<Inbox>>,
+        protocol: &str,
     ) -> Result<Rc<Upstream>, Code> {
         let config = self.cluster.config.borrow();
+        // Of a cluster that speaks several protocols, the one the request came in.
+        let member = match config.protocol.name() == protocol {
+            true => None,
+            false => config.protocol.member(protocol),
+        };
+        let spoken = member.as_ref().unwrap_or(&config.protocol);
+        let protocol = spoken.name();
         let reused = match owner {
-            Some(owner) => self.bound_to(owner),
-            None => self.shared(config.pool, config.connections_per_endpoint),
+            Some(owner) => self.bound_to(owner, protocol),
+            None => self.shared(&config, protocol),
         };
         if let Some(upstream) = reused {
             return Ok(upstream);
         }
         if let Some(permit) = config.breaker.try_acquire(Resource::Connections) {
-            let upstream = Upstream::new(self.clone(), &*config.protocol, owner.cloned());
+            let mode = mode(config.pool, &**spoken);
+            let upstream = Upstream::new(self.clone(), spoken.clone(), mode, owner.cloned());
             let upstream = Rc::new(upstream);
             self.connections.borrow_mut().push(upstream.clone());
             connect::spawn(worker, upstream.clone(), config.clone(), permit);
@@ -200,40 +215,45 @@ impl EndpointPool {
         }
         worker.count(self.cluster.stats_id, ClusterCounter::CxOverflow);
         let busy = if owner.is_none() {
-            self.least_active()
+            self.least_active(protocol)
         } else {
             None
         };
         busy.ok_or(Code::Overloaded)
     }
 
-    fn bound_to(&self, owner: &Rc<Inbox>) -> Option<Rc<Upstream>> {
+    fn bound_to(&self, owner: &Rc<Inbox>, protocol: &str) -> Option<Rc<Upstream>> {
         let is_owner = |u: &&Rc<Upstream>| {
             let owned = u.owner.as_ref().is_some_and(|o| Rc::ptr_eq(o, owner));
-            owned && u.takes_requests()
+            owned && u.takes_requests() && u.speaks(protocol)
         };
         self.connections.borrow().iter().find(is_owner).cloned()
     }
 
     /// A connection that others use too, unless a further one should be opened.
-    fn shared(&self, mode: PoolMode, wanted: usize) -> Option<Rc<Upstream>> {
-        let least = self.least_active()?;
-        let enough = match mode {
-            PoolMode::Multiplexed => self.open_connections() >= wanted,
-            PoolMode::Exclusive | PoolMode::Bound => false,
+    fn shared(&self, config: &resolved::Cluster, protocol: &str) -> Option<Rc<Upstream>> {
+        let least = self.least_active(protocol)?;
+        let enough = match mode(config.pool, &*least.protocol) {
+            PoolMode::Multiplexed => {
+                self.open_connections(protocol) >= config.connections_per_endpoint
+            }
+            PoolMode::Exclusive | PoolMode::Bound | PoolMode::Auto => false,
         };
         (enough || least.active() == 0).then_some(least)
     }
 
-    fn least_active(&self) -> Option<Rc<Upstream>> {
+    fn least_active(&self, protocol: &str) -> Option<Rc<Upstream>> {
         let connections = self.connections.borrow();
-        let open = connections.iter().filter(|u| u.is_shared());
+        let open = connections
+            .iter()
+            .filter(|u| u.is_shared() && u.speaks(protocol));
         open.min_by_key(|u| u.active()).cloned()
     }
 
-    fn open_connections(&self) -> usize {
+    fn open_connections(&self, protocol: &str) -> usize {
         let connections = self.connections.borrow();
-        connections.iter().filter(|u| u.is_shared()).count()
+        let open = |u: &&Rc<Upstream>| u.is_shared() && u.speaks(protocol);
+        connections.iter().filter(open).count()
     }
 
     /// Forgets a connection that is gone.
@@ -289,6 +309,15 @@ impl EndpointPool {
         for upstream in self.connections.borrow().iter() {
             upstream.close();
         }
+    }
+}
+
+/// How connections of `protocol` are used, where configuration leaves it to the protocol.
+fn mode(configured: PoolMode, protocol: &dyn Protocol) -> PoolMode {
+    match configured {
+        PoolMode::Auto if protocol.capabilities().multiplexed => PoolMode::Multiplexed,
+        PoolMode::Auto => PoolMode::Exclusive,
+        configured => configured,
     }
 }
 

@@ -34,6 +34,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn on_response_head(&mut self, key: DefaultKey, mut head: Head) {
         let exchange = &mut self.exchanges[key];
+        if head.interim {
+            // No answer yet: filters and mutation are for the one that is.
+            self.streams.insert(exchange.stream, key);
+            return self.stream_down(key, Frame::Head(head));
+        }
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();
         let config = exchange.routed.config.clone();

@@ -61,11 +61,7 @@ pub(crate) struct Session<S> {
     pub(super) addresses: Addresses,
     /// Connections to endpoints that carry this client's requests alone.
     pub(super) bound: Vec<Rc<Upstream>>,
-    /// Congested connections whose release is awaited.
-    pub(super) held_back: usize,
-    letters: VecDeque<ToSession>,
-    /// Requests that arrived together with others, for which there was no room.
-    deferred: VecDeque<(StreamId, Head)>,
+    pub(super) waits: Waits,
     life: Life,
 }
 
@@ -74,6 +70,21 @@ pub(crate) struct Session<S> {
 pub(crate) struct Addresses {
     pub(crate) peer: SocketAddr,
     pub(crate) local: SocketAddr,
+}
+
+/// What a session has not come to yet.
+#[derive(Default)]
+pub(crate) struct Waits {
+    letters: VecDeque<ToSession>,
+    /// Requests that arrived when there was no room for them.
+    deferred: VecDeque<(StreamId, Head)>,
+    /// Congested connections whose release is awaited.
+    pub(super) held_back: usize,
+    /// Bodies wait for the client to take what was before them.
+    pub(super) unwritten: bool,
+    /// No exchange has an earlier deadline. It may have been that of one that has ended: looking
+    /// through all of them when it is reached costs less than to keep them in order.
+    deadline: Option<Instant>,
 }
 
 /// When a session ends.
@@ -132,9 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             streams: HashMap::new(),
             addresses,
             bound: Vec::new(),
-            held_back: 0,
-            letters: VecDeque::new(),
-            deferred: VecDeque::new(),
+            waits: Waits::default(),
             life: Life {
                 opened: now,
                 last_used: now,
@@ -170,6 +179,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Err(error) => return self.poll_last_word(error, cx),
             }
             let flushed = self.link.poll_flush(cx)?;
+            progress |= self.resume_pumps();
             // The socket was not asked for input while there was no room, and cannot wake us for it.
             progress |= self.has_deferred_room() || (!wanted && self.wants_read());
             if let Some(ended) = self.is_over(flushed.is_ready()) {
@@ -217,12 +227,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn wants_read(&self) -> bool {
         let bounds = &self.listener.current().listener.bounds;
-        let has_room = self.exchanges.len() < bounds.max_streams && self.deferred.is_empty();
+        let has_room = self.exchanges.len() < bounds.max_streams && self.waits.deferred.is_empty();
         // Calls in flight may need more from the client to end: bodies, windows, answers of its own.
         let awaits_more = !self.streams.is_empty()
-            || (self.reverse.len() > 0 && self.deferred.len() < bounds.max_streams);
+            || (self.reverse.len() > 0 && self.waits.deferred.len() < bounds.max_streams);
         !self.life.closing
-            && self.held_back == 0
+            && self.waits.held_back == 0
             && (has_room || awaits_more)
             && self.link.backlog() < bounds.buffer_limit
             && self.link.conn().wants_read()
@@ -231,19 +241,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Whether another request may be started.
     fn has_room(&self) -> bool {
         let bounds = &self.listener.current().listener.bounds;
-        self.held_back == 0
+        self.waits.held_back == 0
             && self.exchanges.len() < bounds.max_streams
             && self.link.backlog() < bounds.buffer_limit
     }
 
     fn has_deferred_room(&self) -> bool {
-        !self.deferred.is_empty() && self.has_room()
+        !self.waits.deferred.is_empty() && self.has_room()
     }
 
     /// Starts requests that arrived when there was no room for them.
     fn resume_deferred(&mut self) {
         while self.has_room()
-            && let Some((stream, head)) = self.deferred.pop_front()
+            && let Some((stream, head)) = self.waits.deferred.pop_front()
         {
             self.on_request(stream, head);
         }
@@ -264,7 +274,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if self.exchanges.is_empty() && self.life.unbound {
             return Some(Ended::Unbound);
         }
-        let served = self.exchanges.is_empty() && self.deferred.is_empty();
+        let served = self.exchanges.is_empty() && self.waits.deferred.is_empty();
         (served && self.life.closing).then_some(Ended::ByPeer)
     }
 
@@ -290,7 +300,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     fn give_memory_back(&mut self) {
         if self.exchanges.is_empty() {
             self.link.shrink();
-            self.letters.shrink_to_fit();
+            self.waits.letters.shrink_to_fit();
             self.streams.shrink_to_fit();
         }
     }
@@ -306,8 +316,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The earliest time at which something is due.
     fn next_due(&self) -> Option<Instant> {
-        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
-        deadlines.chain(self.limits().map(|(at, _)| at)).min()
+        let deadline = self.waits.deadline.into_iter();
+        deadline.chain(self.limits().map(|(at, _)| at)).min()
     }
 
     fn is_overdue(&self) -> Option<Ended> {
@@ -348,10 +358,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn take_letters(&mut self, cx: &Context<'_>) -> bool {
-        if self.inbox.poll_take(cx, &mut self.letters).is_pending() {
+        if self
+            .inbox
+            .poll_take(cx, &mut self.waits.letters)
+            .is_pending()
+        {
             return false;
         }
-        while let Some(letter) = self.letters.pop_front() {
+        while let Some(letter) = self.waits.letters.pop_front() {
             self.on_letter(letter);
         }
         true
@@ -367,7 +381,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             ToSession::Request(upstream, stream, head) => {
                 self.on_server_request(upstream, stream, *head);
             }
-            ToSession::Released => self.held_back = self.held_back.saturating_sub(1),
+            ToSession::Released => self.waits.held_back = self.waits.held_back.saturating_sub(1),
             ToSession::Unbound => (self.life.closing, self.life.unbound) = (true, true),
             ToSession::Drain(until) => self.drain(until),
         }
@@ -388,19 +402,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 EventKind::Frame(frame) => self.on_more(stream, frame),
                 EventKind::Writable => self.on_writable(stream),
                 // A client that wants no requests from its server: there are none but callbacks.
-                EventKind::Draining | EventKind::Resumed => {}
+                EventKind::Draining | EventKind::Retired | EventKind::Resumed => {}
             }
         }
     }
 
     fn on_head(&mut self, stream: StreamId, head: Head) {
         match head.kind {
-            Kind::Request | Kind::OneWay if self.has_room() && self.deferred.is_empty() => {
+            Kind::Request | Kind::OneWay if self.has_room() && self.waits.deferred.is_empty() => {
                 self.on_request(stream, head);
             }
             // Whoever streams is told how many streams it may open; its bodies cannot wait here.
             Kind::Request if !head.end || !self.streams.is_empty() => self.overflow(stream, &head),
-            Kind::Request | Kind::OneWay => self.deferred.push_back((stream, head)),
+            Kind::Request | Kind::OneWay => self.waits.deferred.push_back((stream, head)),
             _ => self.on_client_response(stream, head),
         }
     }
@@ -408,12 +422,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Fails the exchanges whose deadline has passed.
     fn expire(&mut self) {
         let now = self.link.now();
+        if self.waits.deadline.is_none_or(|at| at > now) {
+            return;
+        }
         let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
         let due = self.exchanges.iter().filter(|(_, e)| due(e));
         let due: Vec<_> = due.map(|(key, _)| key).collect();
         for key in due {
             self.on_deadline(key);
         }
+        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
+        self.waits.deadline = deadlines.min();
+    }
+
+    /// Watches a deadline that an exchange was given.
+    pub(super) fn watch(&mut self, deadline: Option<Instant>) {
+        let earliest = self.waits.deadline.into_iter().chain(deadline).min();
+        self.waits.deadline = earliest;
     }
 
     /// Counts what was read and written; whether anything was written.

@@ -19,6 +19,8 @@ pub(crate) struct Body {
     down: Pump,
     /// Pieces of the request were given to an endpoint, so it can be given to no other.
     pub(crate) given: bool,
+    /// Bytes of the request that its caller was not told of yet that they left.
+    owed: usize,
     /// The response has begun.
     begun: bool,
     /// How the exchange ends, as far as the response has said.
@@ -45,6 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let body = exchange.body.get_or_insert_default();
         match &frame {
+            Frame::Head(head) if head.interim => {}
             Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
@@ -72,9 +75,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(body) = &mut exchange.body else {
             return;
         };
+        let limit = exchange.routed.config.listener.bounds.buffer_limit;
         let moved = self
             .link
-            .with(|conn, turn| body.down.run(conn, stream, turn));
+            .with(|conn, turn| body.down.run(conn, stream, limit, turn));
+        self.waits.unwritten |= !body.down.is_empty() && self.link.backlog() >= limit;
         let Ok(moved) = moved else {
             return self.abandon(key);
         };
@@ -90,6 +95,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if moved.ended {
             self.finish(key, outcome);
         }
+    }
+
+    /// Goes on with bodies that waited for the client to take what was before them; whether there
+    /// were any.
+    pub(super) fn resume_pumps(&mut self) -> bool {
+        let limit = self.listener.current().listener.bounds.buffer_limit;
+        if !self.waits.unwritten || self.link.backlog() >= limit {
+            return false;
+        }
+        self.waits.unwritten = false;
+        let keys: Vec<_> = self.streams.values().copied().collect();
+        for key in keys {
+            self.run_pump(key);
+        }
+        true
     }
 
     /// More of a streamed request arrived.
@@ -111,12 +131,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Frame::Head(_) | Frame::Trailers(_) => {}
         }
         let body = exchange.body.get_or_insert_default();
+        if let Frame::Data { bytes, .. } = &frame {
+            body.owed += bytes.len();
+        }
         match &exchange.place {
             Place::Upstream(upstream, upstream_stream) => {
                 body.given = true;
                 upstream.frame(*upstream_stream, frame);
             }
             Place::Filtering(_) | Place::Here => body.early.push(frame),
+        }
+    }
+
+    /// Says of what an exchange held of either body that it is thrown away.
+    pub(super) fn give_back(&mut self, exchange: &Exchange) {
+        let Some(body) = &exchange.body else { return };
+        if body.owed > 0 {
+            let stream = exchange.stream;
+            self.link
+                .with(|conn, turn| conn.consumed(stream, body.owed, turn));
+        }
+        let held = body.down.held();
+        if let Place::Upstream(upstream, stream) = &exchange.place
+            && held > 0
+        {
+            upstream.consumed(*stream, held);
         }
     }
 
@@ -143,8 +182,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// Body bytes of a request have left: its caller may send as many again.
     pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
-        if let Some(exchange) = self.exchanges.get(key) {
+        if let Some(exchange) = self.exchanges.get_mut(key) {
             let stream = exchange.stream;
+            if let Some(body) = &mut exchange.body {
+                body.owed = body.owed.saturating_sub(bytes);
+            }
             self.link
                 .with(|conn, turn| conn.consumed(stream, bytes, turn));
         }

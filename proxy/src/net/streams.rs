@@ -36,7 +36,7 @@ impl<T> Streams<T> {
     pub(crate) fn insert(&mut self, value: T) -> Option<StreamId> {
         let index = match self.free.pop() {
             Some(index) => index,
-            None if self.places.len() as u64 > self.max.min(INDEX) => return None,
+            None if self.is_full() => return None,
             None => {
                 self.places.push(Place {
                     generation: FIRST,
@@ -48,6 +48,11 @@ impl<T> Streams<T> {
         self.len += 1;
         self.places[index as usize].value = Some(value);
         Some(self.name(index))
+    }
+
+    /// Whether there are as many as can be named.
+    pub(crate) fn is_full(&self) -> bool {
+        self.free.is_empty() && self.places.len() as u64 > self.max.min(INDEX)
     }
 
     pub(crate) fn remove(&mut self, stream: StreamId) -> Option<T> {
@@ -71,6 +76,15 @@ impl<T> Streams<T> {
 
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Names of the entries that `test` holds for.
+    pub(crate) fn names(&self, test: impl Fn(&T) -> bool) -> Vec<StreamId> {
+        let places = (0..self.places.len() as u32).filter(|&i| {
+            let value = &self.places[i as usize].value;
+            value.as_ref().is_some_and(&test)
+        });
+        places.map(|i| self.name(i)).collect()
     }
 
     /// Takes everything out, with its name.

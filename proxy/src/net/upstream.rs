@@ -4,28 +4,39 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::protocol::Protocol;
 use sabir_core::pump::Pump;
+use sabir_router::limits::Permit;
 use slotmap::DefaultKey;
 
 use super::mailbox::Mailbox;
 use super::pool::EndpointPool;
 use super::session::{Inbox, ToSession};
 use super::streams::Streams;
+use super::worker::Worker;
+use crate::config::resolved::PoolMode;
+use crate::telemetry::{ClusterCounter, ClusterGauge};
 
 /// What sessions hold of a connection to an endpoint.
 pub(crate) struct Upstream {
     pub(crate) endpoint: Rc<EndpointPool>,
+    /// What is spoken on it.
+    pub(crate) protocol: Arc<dyn Protocol>,
     /// The session whose requests alone this connection carries, if it is bound to one.
     pub(crate) owner: Option<Rc<Inbox>>,
+    /// It carries one exchange at a time.
+    pub(super) exclusive: bool,
     pub(super) mailbox: Mailbox<ToUpstream>,
     pub(super) pending: RefCell<Streams<Pending>>,
     pub(super) state: Cell<State>,
     congested: Cell<bool>,
+    /// Bytes of requests in the mailbox.
+    queued: Cell<usize>,
     held_back: RefCell<Vec<Rc<Inbox>>>,
 }
 
@@ -38,6 +49,8 @@ pub(crate) enum State {
     Ready,
     /// The peer wants no new requests; those in flight finish.
     Draining,
+    /// The peer wants no new requests on this connection, but does on another; those in flight finish.
+    Retired,
     /// Gone.
     Closed,
 }
@@ -48,6 +61,8 @@ pub(super) struct Pending {
     pub(super) pump: Option<Box<Pump>>,
     /// The exchange ends when its request has left.
     pub(super) one_way: bool,
+    /// The request waits for the connection, or for room on it.
+    pub(super) waits: Option<Permit>,
 }
 
 /// An exchange of a session.
@@ -69,37 +84,66 @@ pub(super) enum ToUpstream {
     Reply(StreamId, Echo, Box<Reply>),
     /// Nobody needs the connection any longer.
     Close,
+    /// A late answer could be taken for another's: the connection must not be used again.
+    Abandon,
 }
 
 impl Upstream {
     /// A connection of `protocol` that is not established yet.
     pub(crate) fn new(
         endpoint: Rc<EndpointPool>,
-        protocol: &dyn Protocol,
+        protocol: Arc<dyn Protocol>,
+        mode: PoolMode,
         owner: Option<Rc<Inbox>>,
     ) -> Self {
         let pending = Streams::new(protocol.max_stream());
         Self {
             endpoint,
+            protocol,
             owner,
+            exclusive: mode == PoolMode::Exclusive,
             mailbox: Mailbox::default(),
             pending: RefCell::new(pending),
             state: Cell::new(State::Connecting),
             congested: Cell::new(false),
+            queued: Cell::new(0),
             held_back: RefCell::default(),
         }
     }
 
-    /// Gives the connection a request; returns the name of its stream. `None` if it has as many as
-    /// its protocol can tell apart.
-    pub(crate) fn request(&self, caller: Caller, head: Head) -> Option<StreamId> {
+    /// Whether the next request would have to wait before it is written.
+    pub(crate) fn would_wait(&self) -> bool {
+        self.state.get() == State::Connecting || (self.exclusive && self.active() > 0)
+    }
+
+    /// Gives the connection a request, with the permit to wait if it [would](Self::would_wait);
+    /// returns the name of its stream. `None` if it has as many as its protocol can tell apart.
+    pub(crate) fn request(
+        &self,
+        caller: Caller,
+        head: Head,
+        waits: Option<Permit>,
+        worker: &Worker,
+    ) -> Option<StreamId> {
+        let cluster = &self.endpoint.cluster;
+        if waits.is_some() {
+            worker.count(cluster.stats_id, ClusterCounter::RqPendingTotal);
+            worker.adjust(cluster.stats_id, ClusterGauge::RqPendingActive, 1);
+        }
         let pending = Pending {
+            waits,
             caller,
             pump: (!head.end).then(Box::default),
             one_way: head.kind == Kind::OneWay,
         };
-        let stream = self.pending.borrow_mut().insert(pending)?;
+        let stream = self.insert(pending, worker)?;
         self.endpoint.acquire();
+        // The carrier may come late to look: the connection has to be established, or the worker
+        // has much to read elsewhere.
+        self.queued.set(self.queued.get() + head.wire().len());
+        if self.queued.get() >= self.endpoint.cluster.buffer_limit() {
+            self.congested.set(true);
+        }
         self.mailbox.push(ToUpstream::Request(stream, head));
         Some(stream)
     }
@@ -121,10 +165,50 @@ impl Upstream {
     }
 
     /// Gives an exchange up: whatever still comes for it is dropped.
-    pub(crate) fn cancel(&self, stream: StreamId) {
-        if self.forget(stream).is_some() {
-            self.frame(stream, Frame::Reset(Reason::Cancelled));
+    pub(crate) fn cancel(&self, stream: StreamId, worker: &Worker) {
+        let Some(waits) = self.waits(stream) else {
+            return;
+        };
+        self.forget(stream, worker);
+        if !waits && self.exclusive {
+            // Its protocol may tell answers apart by their turn alone.
+            self.state.set(State::Closed);
+            return self.mailbox.push(ToUpstream::Abandon);
         }
+        self.frame(stream, Frame::Reset(Reason::Cancelled));
+    }
+
+    /// Whether the request on `stream` waits to be written; `None` if there is none.
+    fn waits(&self, stream: StreamId) -> Option<bool> {
+        let pending = self.pending.borrow();
+        pending.get(stream).map(|p| p.waits.is_some())
+    }
+
+    fn insert(&self, mut pending: Pending, worker: &Worker) -> Option<StreamId> {
+        let mut table = self.pending.borrow_mut();
+        if table.is_full() {
+            self.stop_waiting(&mut pending, worker);
+            return None;
+        }
+        table.insert(pending)
+    }
+
+    /// The request on `stream` is about to be written.
+    pub(super) fn admit(&self, stream: StreamId, worker: &Worker) {
+        if let Some(pending) = self.pending.borrow_mut().get_mut(stream) {
+            self.stop_waiting(pending, worker);
+        }
+    }
+
+    /// Gives the permit to wait back; whether there was one.
+    fn stop_waiting(&self, pending: &mut Pending, worker: &Worker) -> bool {
+        let Some(permit) = pending.waits.take() else {
+            return false;
+        };
+        let cluster = &self.endpoint.cluster;
+        cluster.release(permit);
+        worker.adjust(cluster.stats_id, ClusterGauge::RqPendingActive, -1);
+        true
     }
 
     /// Closes the connection once its owner is gone, or the endpoint.
@@ -133,8 +217,13 @@ impl Upstream {
     }
 
     /// Fails everything that was given to a connection that was never established.
-    pub(crate) fn fail_unconnected(&self) {
-        self.fail_all(Executed::No);
+    pub(crate) fn fail_unconnected(&self, worker: &Worker) {
+        self.fail_all(Executed::No, worker);
+    }
+
+    /// Whether it speaks `protocol`.
+    pub(crate) fn speaks(&self, protocol: &str) -> bool {
+        self.protocol.name() == protocol
     }
 
     /// Whether requests of any client may be given to it.
@@ -166,6 +255,11 @@ impl Upstream {
         self.held_back.borrow_mut().push(inbox);
     }
 
+    /// A request of this many bytes was taken out of the mailbox.
+    pub(super) fn taken(&self, bytes: usize) {
+        self.queued.set(self.queued.get().saturating_sub(bytes));
+    }
+
     pub(super) fn set_congested(&self, congested: bool) {
         if self.congested.replace(congested) && !congested {
             for inbox in self.held_back.take() {
@@ -174,14 +268,15 @@ impl Upstream {
         }
     }
 
-    pub(super) fn forget(&self, stream: StreamId) -> Option<Pending> {
-        let pending = self.pending.borrow_mut().remove(stream)?;
+    pub(super) fn forget(&self, stream: StreamId, worker: &Worker) -> Option<Pending> {
+        let mut pending = self.pending.borrow_mut().remove(stream)?;
+        self.stop_waiting(&mut pending, worker);
         self.endpoint.release();
         Some(pending)
     }
 
     /// Fails everything that waits; called once, when the connection is gone.
-    pub(super) fn fail_all(&self, executed: Executed) {
+    pub(super) fn fail_all(&self, executed: Executed, worker: &Worker) {
         self.state.set(State::Closed);
         let pending = self.pending.borrow_mut().drain();
         pending.iter().for_each(|_| self.endpoint.release());
@@ -191,7 +286,11 @@ impl Upstream {
         };
         let unsent = self.mailbox.take().into_iter().filter_map(request);
         let mut unsent: HashMap<_, _> = unsent.collect();
-        for (stream, Pending { caller, .. }) in pending {
+        for (stream, mut pending) in pending {
+            if self.stop_waiting(&mut pending, worker) {
+                let cluster = self.endpoint.cluster.stats_id;
+                worker.count(cluster, ClusterCounter::RqPendingFailure);
+            }
             let head = unsent.remove(&stream).map(Box::new);
             let executed = if head.is_some() {
                 Executed::No
@@ -199,7 +298,7 @@ impl Upstream {
                 executed
             };
             let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
-            let Caller { inbox, key } = caller;
+            let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Failed(key, outcome, head));
         }
         self.set_congested(false);

@@ -55,8 +55,8 @@ pub(crate) enum Command {
 /// A configuration for a worker.
 pub(crate) struct Apply {
     pub(crate) snapshot: Arc<Snapshot>,
-    /// New sockets, by the name of their listener.
-    pub(crate) sockets: Vec<(Arc<str>, std::net::TcpListener)>,
+    /// New sockets, by the name of their listener; none where another thread accepts from now on.
+    pub(crate) sockets: Vec<(Arc<str>, Option<std::net::TcpListener>)>,
     /// Names whose sessions cannot go on under the new configuration.
     pub(crate) replaced: Vec<Arc<str>>,
     pub(crate) done: oneshot::Sender<()>,
@@ -163,7 +163,10 @@ impl Worker {
         }
         self.apply_listeners(&snapshot, &clusters, until);
         for (name, socket) in sockets {
-            self.listen(&name, socket);
+            match socket {
+                Some(socket) => self.listen(&name, socket),
+                None => self.listen_no_more(&name),
+            }
         }
         self.retire_clusters(&snapshot);
         self.leaving.borrow_mut().retain(|l| l.sessions() > 0);
@@ -237,6 +240,12 @@ impl Worker {
             (Some(state), Ok(socket)) => state.listen(self, socket),
             (_, Err(error)) => tracing::error!(listener = &**name, %error, "cannot listen"),
             (None, Ok(_)) => tracing::error!(listener = &**name, "socket of no listener"),
+        }
+    }
+
+    fn listen_no_more(&self, name: &Arc<str>) {
+        if let Some(state) = self.listeners.borrow().get(name) {
+            state.listen_no_more();
         }
     }
 

@@ -19,7 +19,7 @@ fn defaults_are_those_of_the_schema() {
     assert_eq!(cluster.idle_timeout, Some(Duration::from_secs(3600)));
     assert_eq!(cluster.limits.keepalive, Some(Duration::from_secs(60)));
     assert_eq!(cluster.limits.max_message_bytes, 8 << 20);
-    assert_eq!(cluster.pool, PoolMode::Multiplexed);
+    assert_eq!(cluster.pool, PoolMode::Auto);
     assert_eq!(cluster.connections_per_endpoint, 1);
     assert_eq!(cluster.buffer_limit, 1 << 20);
     assert_eq!(cluster.balancing.policy(), LbPolicy::RoundRobin);
@@ -55,9 +55,9 @@ fn what_is_given_counts() {
 }
 
 #[test]
-fn calls_share_connections_where_the_protocol_can() {
+fn how_connections_are_used_is_left_to_the_protocol() {
     let text = BASE.replace("toy", "plain");
-    assert_eq!(resolve(&text).clusters[0].pool, PoolMode::Exclusive);
+    assert_eq!(resolve(&text).clusters[0].pool, PoolMode::Auto);
 }
 
 #[test]

@@ -201,6 +201,7 @@ impl Draft<'_> {
         let limits = protocol::Limits {
             max_message_bytes: listener::message_limit(problems, path, given.max_message_bytes),
             keepalive: keepalive(problems, path, given),
+            ..protocol::Limits::default()
         };
         let buffer = given.per_connection_buffer_limit_bytes;
         let buffer_limit = listener::buffer_limit(problems, path, buffer);
@@ -326,8 +327,9 @@ fn pool(
             problems.add(&field, Fault::NotMultiplexed { protocol });
             PoolMode::Exclusive
         }
-        (Mode::Auto, Some(_)) | (Mode::Exclusive, _) => PoolMode::Exclusive,
-        (Mode::Auto | Mode::Multiplexed, None) => PoolMode::Multiplexed,
+        (Mode::Auto, _) => PoolMode::Auto,
+        (Mode::Exclusive, _) => PoolMode::Exclusive,
+        (Mode::Multiplexed, None) => PoolMode::Multiplexed,
         (Mode::Bound, _) => PoolMode::Bound,
     };
     (mode, connections as usize)
