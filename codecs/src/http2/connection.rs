@@ -222,6 +222,18 @@ impl Connection for Http2Connection {
             .map_err(|fatal| self.fail(fatal, turn))
     }
 
+    fn recv_eof(
+        &mut self,
+        input: &mut BytesMut,
+        turn: &mut Turn<'_>,
+    ) -> Result<(), ConnectionError> {
+        self.abort_unfinished(turn);
+        let truncated = !input.is_empty() || self.partial.is_some();
+        let len = input.len();
+        let whole = (!truncated).then_some(());
+        whole.ok_or(ConnectionError::Truncated { len })
+    }
+
     fn send(
         &mut self,
         stream: StreamId,

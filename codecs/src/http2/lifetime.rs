@@ -152,6 +152,18 @@ impl Http2Connection {
         }
     }
 
+    /// The peer sends nothing more: what it has not finished never will be.
+    pub(super) fn abort_unfinished(&mut self, turn: &mut Turn<'_>) {
+        let streams = self.store.iter();
+        let unfinished = streams.filter(|(_, stream)| stream.state.remote != Half::Closed);
+        let unfinished: Vec<_> = unfinished.map(|(id, stream)| (id, stream.name)).collect();
+        for (id, stream) in unfinished {
+            let kind = EventKind::Frame(Frame::Reset(Reason::Peer));
+            turn.events.push_back(Event { stream, kind });
+            self.close(id, Closed::ByPeer, turn);
+        }
+    }
+
     /// When something is due.
     pub(super) fn next_due(&self) -> Option<Instant> {
         let goodbye = match self.lifetime.goodbye {

@@ -1,0 +1,12 @@
+//! HTTP/2 from its bytes: scripts of frames, pairs of connections, and the crate `h2` as a peer.
+
+mod differential;
+mod floods;
+mod flow;
+mod fuzz;
+mod grpc;
+mod hpack;
+mod lifetime;
+mod messages;
+mod side;
+mod streams;
