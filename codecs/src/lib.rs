@@ -1,8 +1,10 @@
-//! Protocol codecs of sabir: Dubbo and others.
+//! Protocol codecs of sabir: Dubbo, Thrift and others.
 
 pub mod auto;
 pub mod dubbo;
+pub mod http1;
 pub mod http2;
 pub mod motan2;
 pub mod registry;
 pub mod tcp;
+pub mod thrift;

@@ -11,8 +11,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwapOption;
 use socket2::{Domain, Protocol, Socket, Type};
 use thiserror::Error;
+use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::{JoinHandle as Task, LocalSet};
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::resolved::{Accept, Listener, Snapshot};
 use crate::net::worker::{self, Apply, Command, EndpointView};
@@ -43,7 +45,7 @@ struct Listening {
     config: Arc<Listener>,
     address: SocketAddr,
     /// Hands connections to the workers in turn, where one socket is shared.
-    acceptor: Option<Task<()>>,
+    acceptor: Option<CancellationToken>,
 }
 
 /// Why a configuration could not be put in force.
@@ -101,6 +103,9 @@ impl Server {
     pub async fn apply(&mut self, snapshot: Arc<Snapshot>) -> Result<(), ApplyError> {
         let replaced = self.replaced(&snapshot);
         let mut bound = self.bind(&snapshot, &replaced)?;
+        for cluster in &snapshot.clusters {
+            cluster.breaker.set_limits(cluster.breaker_limits);
+        }
         let mut done = Vec::new();
         for worker in &self.workers {
             let (reply, applied) = oneshot::channel();
@@ -243,7 +248,11 @@ impl Server {
             Accept::ReusePort => None,
         };
         let commands = self.view.commands.clone();
-        let acceptor = shared.map(|socket| tokio::spawn(accept(name, socket, commands)));
+        let acceptor = shared.map(|socket| {
+            let stop = CancellationToken::new();
+            tokio::spawn(accept(name, socket, commands, stop.clone()));
+            stop
+        });
         Listening {
             config,
             address,
@@ -268,7 +277,7 @@ impl Listening {
 
     fn stop(&mut self) {
         if let Some(acceptor) = self.acceptor.take() {
-            acceptor.abort();
+            acceptor.cancel();
         }
     }
 }
@@ -353,28 +362,44 @@ impl View {
     }
 }
 
-/// Hands connections to the workers in turn.
-async fn accept(name: Arc<str>, socket: TcpListener, workers: Vec<mpsc::UnboundedSender<Command>>) {
+/// Hands connections to the workers in turn until `stop`.
+async fn accept(
+    name: Arc<str>,
+    socket: TcpListener,
+    workers: Vec<mpsc::UnboundedSender<Command>>,
+    stop: CancellationToken,
+) {
     let socket = match tokio::net::TcpListener::from_std(socket) {
         Ok(socket) => socket,
         Err(error) => return tracing::error!(listener = &*name, %error, "cannot listen"),
     };
     let mut turns = workers.iter().cycle();
+    let mut hand_over = |io: TcpStream, peer| match (io.into_std(), turns.next()) {
+        (Ok(io), Some(worker)) => {
+            // A worker ends only with the server.
+            let _: Result<_, _> = worker.send(Command::Accepted(name.clone(), io, peer));
+        }
+        (Err(error), _) => tracing::debug!(%peer, %error, "cannot serve"),
+        (_, None) => {}
+    };
     loop {
-        let accepted = socket.accept().await;
-        let accepted = accepted.and_then(|(io, peer)| Ok((io.into_std()?, peer)));
-        match (accepted, turns.next()) {
-            (Ok((io, peer)), Some(worker)) => {
-                // A worker ends only with the server.
-                let _: Result<_, _> = worker.send(Command::Accepted(name.clone(), io, peer));
-            }
-            (Ok(_), None) => return,
-            (Err(error), _) => {
-                tracing::warn!(listener = &*name, %error, "cannot accept");
+        let accepted = tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = socket.accept() => accepted,
+        };
+        match accepted {
+            Ok((io, peer)) => hand_over(io, peer),
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept");
                 // Out of descriptors, most likely; nothing tells when one is free again.
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
+    }
+    // What the kernel has queued for this socket would be reset when it is closed.
+    while let Ok(Ok((io, peer))) = tokio::time::timeout(Duration::ZERO, socket.accept()).await {
+        hand_over(io, peer);
     }
 }
 

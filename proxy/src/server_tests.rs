@@ -278,6 +278,7 @@ impl Setup {
             pool: self.pool,
             connections_per_endpoint: 1,
             breaker: Arc::new(CircuitBreaker::new(self.breaker)),
+            breaker_limits: self.breaker,
             idle_timeout: None,
             buffer_limit: 1 << 20,
         })

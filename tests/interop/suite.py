@@ -11,8 +11,14 @@ import dubbo_direct
 import dubbo_failures
 import dubbo_matrix
 import dubbo_traffic
+import motan_failures
+import motan_matrix
+import motan_peers
+import motan_traffic
 import peers
 import sabir
+import thrift_matrix
+import thrift_peers
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -38,8 +44,9 @@ class World:
     def start(self, kinds):
         """Starts the shared peers of these kinds side by side."""
         for kind in kinds:
-            self._providers[kind] = peers.Provider(kind, f"{kind}-provider")
-            self._consumers[kind] = peers.Consumer(kind)
+            made = motan_peers if kind in motan_peers.KINDS else peers
+            self._providers[kind] = made.Provider(kind, f"{kind}-provider")
+            self._consumers[kind] = made.Consumer(kind)
         for peer in [*self._providers.values(), *self._consumers.values()]:
             peer.until_ready()
         self.kept = running()
@@ -52,8 +59,11 @@ class World:
 def selected(options):
     """The cases to run, by the command line."""
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
+    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
+        cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
+        cases += thrift_matrix.proxy_cases()
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
@@ -70,7 +80,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted({kind for case in wanted for kind in case.kinds}))
+    world.start(sorted({kind for case in wanted for kind in case.kinds} - {thrift_peers.PYTHON}))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()
@@ -111,7 +121,7 @@ def main():
         print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
         return 2
     with one_at_a_time():
-        counts = run(cases, World(peers.build()))
+        counts = run(cases, World({**peers.build(), **motan_peers.build(), **thrift_peers.build()}))
         end_all()
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0

@@ -82,8 +82,10 @@ async fn servers_call_the_client_whose_connection_it_is() {
     assert_eq!(one.next().await.unwrap().value(), "done");
     proxy.assert_balanced().await;
     // A client's end is its connection's end, and nobody else's.
+    assert_eq!(proxy.metric("sabir_upstream_cx_bound_active").await, 2);
     drop(one);
     assert_eq!(to_one.next().await, None);
+    proxy.until_closed("bound_downstream_closed", 1).await;
     two.send(&Message::call(6, "hi", "still")).await;
     assert_eq!(to_two.next().await.unwrap().argument(), "still");
 }

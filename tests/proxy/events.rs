@@ -66,6 +66,7 @@ async fn idle_endpoints_get_heartbeats_and_silent_ones_are_given_up() {
     let failed = client.call(&Message::call(2, "hi", "x")).await;
     assert_eq!(failed.status, 80);
     let took = started.elapsed();
+    proxy.until_closed("heartbeat_timeout", 1).await;
     assert!(
         took > Duration::from_millis(150) && took < Duration::from_secs(2),
         "{took:?}"
@@ -130,7 +131,7 @@ async fn clients_are_told_when_the_proxy_drains() {
 }
 
 #[tokio::test]
-async fn a_drain_ends_in_time_whatever_is_in_flight() {
+async fn a_drain_ends_in_time_and_answers_what_is_in_flight() {
     let mut backend = Backend::start().await;
     let mut setup = Setup::one([backend.address]);
     setup.drain_timeout = "0.3s";
@@ -141,6 +142,8 @@ async fn a_drain_ends_in_time_whatever_is_in_flight() {
     upstream.next().await.unwrap();
     proxy.stop();
     assert!(client.next().await.unwrap().is_read_only());
+    let answer = client.next().await.unwrap();
+    assert_eq!((answer.id, answer.status), (1, 100));
     assert_eq!(client.next().await, None);
     proxy.ended().await;
     assert_eq!(upstream.next().await, None);

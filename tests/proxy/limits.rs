@@ -92,6 +92,7 @@ async fn idle_connections_to_endpoints_are_closed() {
             }
         }
     }
+    proxy.until_closed("idle_timeout", 2).await;
 }
 
 #[tokio::test]

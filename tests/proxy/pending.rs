@@ -203,4 +203,5 @@ async fn an_exclusive_connection_is_not_used_again_after_a_timeout() {
     assert_eq!(stuck.next().await, None);
     fresh.send(&Message::answer(next.id, "right")).await;
     assert_eq!(client.next().await.unwrap().value(), "right");
+    proxy.until_closed("abandoned_exchange", 1).await;
 }

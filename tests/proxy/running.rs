@@ -250,6 +250,13 @@ impl Running {
         page.lines().filter_map(sample).sum()
     }
 
+    /// Waits until this many connections to endpoints were closed for `reason`.
+    pub(crate) async fn until_closed(&self, reason: &str, count: u64) {
+        let family = "sabir_upstream_cx_destroy_total";
+        let series = format!("{family}{{cluster=\"main\",reason=\"{reason}\"}}");
+        self.until(&series, |n| n == count).await;
+    }
+
     /// Waits until a metric is as `is` wants it.
     pub(crate) async fn until(&self, series: &str, is: impl Fn(u64) -> bool) {
         let end = Instant::now() + PATIENCE;

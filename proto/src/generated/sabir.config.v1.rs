@@ -791,7 +791,8 @@ pub struct Listener {
     #[prost(message, optional, tag = "8")]
     pub idle_timeout: ::core::option::Option<::prost_types::Duration>,
     /// A connection that has not sent its first whole valid message by then is
-    /// closed. Absent: 15s; 0s: never.
+    /// closed. Absent: 120s, since a Dubbo consumer connects before it has anything
+    /// to ask and sends its first heartbeat after 60s; 0s: never.
     #[prost(message, optional, tag = "9")]
     pub first_message_timeout: ::core::option::Option<::prost_types::Duration>,
     /// Connections open at once, over all workers; more are closed as they are

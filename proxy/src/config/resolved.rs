@@ -10,7 +10,7 @@ use sabir_core::filter::Chain;
 use sabir_core::protocol::{Limits, Protocol};
 use sabir_router::action;
 use sabir_router::cluster;
-use sabir_router::limits::CircuitBreaker;
+use sabir_router::limits::{self, CircuitBreaker};
 use sabir_router::table::RouteTable;
 
 use crate::telemetry::access_log::AccessLog;
@@ -134,6 +134,8 @@ pub struct Cluster {
     /// Limits over all workers, with their counts. Shared by the generations of a cluster whose
     /// limits stay.
     pub breaker: Arc<CircuitBreaker>,
+    /// What the breaker's limits become once this configuration is in force.
+    pub breaker_limits: limits::Limits,
     /// A connection without a call in flight is closed after this.
     pub idle_timeout: Option<Duration>,
     /// Bytes waiting to be written to one connection beyond which callers are held back.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use sabir_core::connection::{Event, EventKind, Written};
+use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
@@ -67,6 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     /// Runs until the connection is gone; every exchange on it has then been answered or failed.
     pub(crate) async fn run(mut self) {
         let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        self.count_end(&ended);
         if let Err(error) = ended {
             let (endpoint, in_flight) = (self.handle.endpoint.address, self.handle.active());
             tracing::debug!(%endpoint, in_flight, %error, "upstream connection failed");
@@ -82,19 +83,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         self.handle.fail_all(Executed::Maybe, &self.worker);
     }
 
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx)?;
             if self.abandoned {
-                return Poll::Ready(Ok(()));
+                return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
             }
             if self.wants_read() {
                 match self.link.poll_read(cx, &self.worker) {
                     Poll::Ready(Ok(Read::Some)) => progress = true,
                     Poll::Ready(Ok(Read::End)) => {
                         self.take_events();
-                        return Poll::Ready(Ok(()));
+                        return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
                     }
                     Poll::Ready(Err(error)) => {
                         self.take_events();
@@ -110,8 +111,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             // Nobody wakes us for letters that we did not look for while there was no room.
             progress |= full && !self.is_full();
             self.resume_pumps();
-            if self.is_done() && flushed.is_ready() {
-                return Poll::Ready(Ok(()));
+            // What has said its last word takes no requests while that is being written.
+            if self.link.conn().is_finished() {
+                self.handle.state.set(State::Draining);
+            }
+            if self.is_done() && flushed.is_ready() && self.link.backlog() == 0 {
+                return Poll::Ready(Ok(self.why_done()));
             }
             if !progress && !self.has_letters() {
                 return self.settle(cx);
@@ -122,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     /// Nothing is left to do but to wait.
-    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn settle(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.account();
         let idle_at = self.idle_timeout.map(|idle| self.last_used + idle);
         let idle_at = idle_at.filter(|_| self.handle.active() == 0);
@@ -132,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         let now = Instant::now();
         self.link.begin(now);
         if idle_at.is_some_and(|at| at <= now) {
-            return Poll::Ready(Ok(()));
+            return Poll::Ready(Ok(ClusterCounter::CxDestroyIdle));
         }
         self.link.handle_timeout()?;
         cx.waker().wake_by_ref();
@@ -146,6 +151,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     fn is_done(&self) -> bool {
         let idle = self.handle.active() == 0 && self.waiting.is_empty();
         self.link.conn().is_finished() || (self.closing && idle)
+    }
+
+    /// Why a connection that is done was closed.
+    fn why_done(&self) -> ClusterCounter {
+        match (&self.handle.owner, self.closing) {
+            (_, false) => ClusterCounter::CxDestroyRemote,
+            (Some(_), true) => ClusterCounter::CxDestroyDownstream,
+            (None, true) => ClusterCounter::CxDestroyEndpointRemoved,
+        }
+    }
+
+    fn count_end(&self, ended: &Result<ClusterCounter, LinkError>) {
+        let reason = match ended {
+            Ok(reason) => *reason,
+            Err(LinkError::Io(_)) => ClusterCounter::CxDestroyIo,
+            Err(LinkError::Protocol(ConnectionError::Silent { .. })) => {
+                ClusterCounter::CxDestroyHeartbeat
+            }
+            Err(LinkError::Protocol(error)) => {
+                if let ConnectionError::TooLong { .. } = error {
+                    self.count(ClusterCounter::RsTooLarge);
+                }
+                self.count(ClusterCounter::ProtocolError);
+                ClusterCounter::CxDestroyProtocol
+            }
+        };
+        self.count(reason);
     }
 
     fn account(&mut self) {
@@ -176,7 +208,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         if self.handle.state() == State::Retired {
             self.give_waiting_back();
         }
-        self.handle.set_congested(self.is_full());
+        if self.handle.set_congested(self.is_full()) {
+            self.count(ClusterCounter::PausedWriting);
+        }
         if progress && self.link.has_unread() {
             self.link.recv()?;
         }
@@ -208,10 +242,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     .with(|conn, turn| conn.reply(stream, echo, &reply, turn));
             }
             ToUpstream::Close => self.closing = true,
-            ToUpstream::Abandon => {
-                self.count(ClusterCounter::CxDestroyAbandoned);
-                self.abandoned = true;
-            }
+            ToUpstream::Abandon => self.abandoned = true,
         }
     }
 

@@ -56,7 +56,9 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
         Ok(io) => {
             endpoint.reached();
             worker.count(cluster, ClusterCounter::CxTotal);
+            let bound = i64::from(upstream.owner.is_some());
             worker.adjust(cluster, ClusterGauge::CxActive, 1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, bound);
             let now = Instant::now();
             let conn = upstream
                 .protocol
@@ -66,6 +68,7 @@ async fn drive(worker: &Rc<Worker>, upstream: &Rc<Upstream>, config: &resolved::
                 .run()
                 .await;
             worker.adjust(cluster, ClusterGauge::CxActive, -1);
+            worker.adjust(cluster, ClusterGauge::CxBoundActive, -bound);
             true
         }
         Err(error) => {

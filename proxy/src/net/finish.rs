@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use sabir_core::connection::ConnectionError;
 use sabir_core::frame::{Frame, Reason};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Place};
-use super::session::Session;
+use super::link::LinkError;
+use super::session::{Addresses, Ended, Session};
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -42,6 +44,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let outcome = Outcome::new(Party::Caller, Executed::Maybe, Code::Cancelled);
         self.finish(key, outcome);
+    }
+
+    /// Answers what is still in flight when the time to drain is over.
+    pub(super) fn cut_off(&mut self) {
+        let keys: Vec<_> = self.exchanges.keys().collect();
+        for key in keys {
+            let outcome = Outcome::new(Party::Proxy, Executed::Maybe, Code::Overloaded);
+            let message = "the proxy was told to stop and could not wait any longer";
+            self.answer(key, Why::Draining, Reply::new(outcome, message));
+        }
     }
 
     /// Closes the books on an exchange, whichever way it ended.
@@ -113,6 +125,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         self.worker.logs.write(&listener.access_log, &record);
     }
+
+    /// Counts why the caller's connection ended.
+    pub(super) fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
+        let counter = match ended {
+            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
+            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
+            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
+            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
+            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
+            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
+            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
+            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
+            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
+        };
+        self.count(counter);
+        if let Err(LinkError::Protocol(error)) = ended {
+            self.count(ListenerCounter::ProtocolError);
+            if let ConnectionError::TooLong { .. } = error {
+                self.count(ListenerCounter::RqTooLarge);
+            }
+            let Addresses { peer, local } = self.addresses;
+            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
+        }
+    }
 }
 
 /// Why the proxy made an answer itself.
@@ -138,6 +174,8 @@ pub(crate) enum Why {
     Reset,
     /// The deadline passed.
     Deadline,
+    /// The proxy stops, and the time for what was in flight is over.
+    Draining,
     /// The caller did not wait for the answer.
     CallerGone,
 }
@@ -156,6 +194,7 @@ impl Why {
             Self::ConnectionLost => "connection_lost",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
+            Self::Draining => "draining",
             Self::CallerGone => "caller_gone",
         }
     }

@@ -127,6 +127,8 @@ impl Cluster {
         let present = self.config.borrow();
         present.protocol.name() == config.protocol.name()
             && present.protocol_options == config.protocol_options
+            // What was acquired must be given back to whom it was acquired from.
+            && Arc::ptr_eq(&present.breaker, &config.breaker)
     }
 
     /// What operators see.

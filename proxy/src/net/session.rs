@@ -182,7 +182,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             progress |= self.resume_pumps();
             // The socket was not asked for input while there was no room, and cannot wake us for it.
             progress |= self.has_deferred_room() || (!wanted && self.wants_read());
-            if let Some(ended) = self.is_over(flushed.is_ready()) {
+            // Bodies that went on meanwhile may have left something to write.
+            let flushed = flushed.is_ready() && self.link.backlog() == 0;
+            if let Some(ended) = self.is_over(flushed) {
                 return Poll::Ready(Ok(ended));
             }
             if !progress {
@@ -290,6 +292,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.handle_timeout()?;
         self.give_memory_back();
         if let Some(ended) = self.is_overdue() {
+            if ended == Ended::DrainTimeout {
+                self.cut_off();
+                // What the socket takes at once is said; the connection ends all the same.
+                let _: Poll<_> = self.link.poll_flush(cx);
+            }
             return Poll::Ready(Ok(ended));
         }
         cx.waker().wake_by_ref();
@@ -452,26 +459,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             stats.add(ListenerCounter::TxBytes, id, sent);
         }
         sent > 0
-    }
-
-    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
-        let counter = match ended {
-            Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
-            Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
-            Ok(Ended::Idle) => ListenerCounter::CxDestroyIdle,
-            Ok(Ended::NoFirstMessage) => ListenerCounter::CxDestroyFirstMessage,
-            Ok(Ended::SlowReader) => ListenerCounter::CxDestroySlowReader,
-            Ok(Ended::Drained) => ListenerCounter::CxDestroyDrain,
-            Ok(Ended::DrainTimeout) => ListenerCounter::CxDestroyDrainTimeout,
-            Err(LinkError::Protocol(_)) => ListenerCounter::CxDestroyProtocol,
-            Err(LinkError::Io(_)) => ListenerCounter::CxDestroyIo,
-        };
-        self.count(counter);
-        if let Err(LinkError::Protocol(error)) = ended {
-            self.count(ListenerCounter::ProtocolError);
-            let Addresses { peer, local } = self.addresses;
-            tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
-        }
     }
 
     /// The client is gone: nobody waits for what is in flight.

@@ -260,12 +260,15 @@ impl Upstream {
         self.queued.set(self.queued.get().saturating_sub(bytes));
     }
 
-    pub(super) fn set_congested(&self, congested: bool) {
-        if self.congested.replace(congested) && !congested {
+    /// Notes whether the connection is congested; whether it became so just now.
+    pub(super) fn set_congested(&self, congested: bool) -> bool {
+        let was = self.congested.replace(congested);
+        if was && !congested {
             for inbox in self.held_back.take() {
                 inbox.push(ToSession::Released);
             }
         }
+        congested && !was
     }
 
     pub(super) fn forget(&self, stream: StreamId, worker: &Worker) -> Option<Pending> {

@@ -112,8 +112,6 @@ metrics! {
             "Bytes received from callers." { RxBytes, }
         "downstream_cx_tx_bytes_total"
             "Bytes sent to callers." { TxBytes, }
-        "downstream_cx_heartbeat_total"
-            "Heartbeats of callers answered." { Heartbeat, }
         "downstream_flow_control_paused_reading_total"
             "Times a caller was not read from because its answers, or the callee, did not keep up."
             { PausedReading, }
@@ -151,8 +149,6 @@ metrics! {
             "Connections open." { CxActive, }
         "downstream_rq_active"
             "Requests in flight." { RqActive, }
-        "downstream_cx_tx_bytes_buffered"
-            "Bytes waiting to be sent to callers." { TxBytesBuffered, }
     }
 }
 
@@ -180,7 +176,6 @@ metrics! {
             CxDestroyDownstream("reason" = "bound_downstream_closed"),
             CxDestroyAbandoned("reason" = "abandoned_exchange"),
             CxDestroyEndpointRemoved("reason" = "endpoint_removed"),
-            CxDestroyDrain("reason" = "drain"),
         }
         "upstream_cx_protocol_error_total"
             "Times an endpoint sent what its protocol does not allow." { ProtocolError, }
@@ -188,8 +183,6 @@ metrics! {
             "Bytes received from endpoints." { RxBytes, }
         "upstream_cx_tx_bytes_total"
             "Bytes sent to endpoints." { TxBytes, }
-        "upstream_cx_heartbeat_total"
-            "Heartbeats sent to idle endpoints." { Heartbeat, }
         "upstream_cx_endpoint_drain_total"
             "Times an endpoint said that it takes no new requests." { EndpointDrain, }
         "upstream_cx_endpoint_resume_total"
@@ -227,9 +220,6 @@ metrics! {
         "request_mutation_not_written_total"
             "Requests forwarded unchanged because a change of their metadata could not be written."
             { MutationNotWritten, }
-        "lb_subsets_fallback_total"
-            "Requests that no endpoint had the labels for, and that went where the fallback says."
-            { SubsetFallback, }
     }
 }
 

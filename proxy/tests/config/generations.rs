@@ -22,7 +22,9 @@ fn counts_go_on_under_the_same_name() {
     let breaker = &next.clusters[0].breaker;
     assert!(Arc::ptr_eq(breaker, &before.clusters[0].breaker));
     assert_eq!(breaker.in_use(Resource::Requests), 1);
-    // One is in flight, and the limit is one now.
+    // One is in flight, and the limit is one once the configuration is in force.
+    assert!(!breaker.is_open(Resource::Requests));
+    breaker.set_limits(next.clusters[0].breaker_limits);
     assert!(breaker.is_open(Resource::Requests));
     breaker.release(permit.expect("there was room"));
     assert!(!breaker.is_open(Resource::Requests));

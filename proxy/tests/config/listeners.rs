@@ -22,7 +22,7 @@ fn defaults_are_those_of_the_schema() {
     assert_eq!(listener.bounds.idle_timeout, Some(Duration::from_secs(300)));
     assert_eq!(
         listener.bounds.first_message_timeout,
-        Some(Duration::from_secs(15))
+        Some(Duration::from_secs(120))
     );
     assert_eq!(listener.bounds.limits.max_message_bytes, 8 << 20);
     assert_eq!(listener.bounds.limits.keepalive, None);

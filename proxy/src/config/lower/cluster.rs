@@ -103,7 +103,7 @@ impl<'a> Clusters<'a> {
         })
     }
 
-    /// The clusters with their limits, once every route is resolved. All are there if there are no
+    /// The clusters, once every route is resolved. All are there if there are no
     /// problems.
     pub(super) fn finish(
         self,
@@ -111,7 +111,7 @@ impl<'a> Clusters<'a> {
         path: &FieldPath<'_>,
         listeners: &[Spoken],
         registry: &Registry,
-    ) -> Vec<(Cluster, limits::Limits)> {
+    ) -> Vec<Cluster> {
         let drafts = self.drafts.into_iter().enumerate();
         let finish = |(i, draft): (usize, Draft<'_>)| {
             let path = path.index(i);
@@ -190,7 +190,7 @@ impl Draft<'_> {
         problems: &mut Problems,
         path: &FieldPath<'_>,
         protocol: Option<(Arc<dyn Protocol>, Value)>,
-    ) -> Option<(Cluster, limits::Limits)> {
+    ) -> Option<Cluster> {
         let given = self.given;
         let connect_timeout = connect_timeout(problems, path, given);
         let idle = path.field("idle_timeout");
@@ -206,7 +206,7 @@ impl Draft<'_> {
         let buffer = given.per_connection_buffer_limit_bytes;
         let buffer_limit = listener::buffer_limit(problems, path, buffer);
         let (protocol, protocol_options) = protocol?;
-        let cluster = Cluster {
+        Some(Cluster {
             name: given.name.as_str().into(),
             protocol,
             protocol_options,
@@ -216,10 +216,10 @@ impl Draft<'_> {
             pool,
             connections_per_endpoint,
             breaker: Arc::new(CircuitBreaker::new(breakers)),
+            breaker_limits: breakers,
             idle_timeout,
             buffer_limit,
-        };
-        Some((cluster, breakers))
+        })
     }
 }
 

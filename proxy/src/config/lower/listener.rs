@@ -196,7 +196,7 @@ fn accept(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Listener) -
 }
 
 const DEFAULT_IDLE: Duration = Duration::from_secs(300);
-const DEFAULT_FIRST_MESSAGE: Duration = Duration::from_secs(15);
+const DEFAULT_FIRST_MESSAGE: Duration = Duration::from_secs(120);
 const STALL: Duration = Duration::from_secs(60);
 const DEFAULT_CONNECTIONS: u32 = 65_536;
 const DEFAULT_STREAMS: u32 = 1024;

@@ -28,7 +28,6 @@ use sabir_proto::config::v1;
 use sabir_proto::config::v1::listener::RouteSpecifier;
 use sabir_proto::json;
 use sabir_proto::path::FieldPath;
-use sabir_router::limits::Limits;
 use sabir_router::table::RouteTable;
 
 pub use self::problem::{Fault, Messages, NotWritable, Problem};
@@ -53,8 +52,8 @@ pub struct Registries<'a> {
 /// Checks and resolves `bootstrap`.
 ///
 /// Listeners and clusters go on with the counts of those of the same name in `previous`, the
-/// configuration in force. The limits of their circuit breakers are changed before this returns,
-/// and not at all if there are problems.
+/// configuration in force. The limits of their circuit breakers stay as they are until the
+/// result is put in force.
 ///
 /// # Errors
 ///
@@ -126,7 +125,7 @@ impl<'a> Lowering<'a> {
         Some(address)
     }
 
-    fn traffic(&mut self, taken: &mut Taken) -> (Vec<Listener>, Vec<(Cluster, Limits)>) {
+    fn traffic(&mut self, taken: &mut Taken) -> (Vec<Listener>, Vec<Cluster>) {
         let path = FieldPath::ROOT.field("listeners");
         let listeners = self.bootstrap.listeners.iter().enumerate();
         let registry = self.registries.protocols;
@@ -260,16 +259,12 @@ fn continue_listeners(listeners: Vec<Listener>, previous: Option<&Snapshot>) -> 
     listeners.into_iter().map(adopt).collect()
 }
 
-/// Lets clusters count on from where those of the same name are, within their own limits.
-fn continue_clusters(
-    clusters: Vec<(Cluster, Limits)>,
-    previous: Option<&Snapshot>,
-) -> Vec<Arc<Cluster>> {
+/// Lets clusters count on from where those of the same name are.
+fn continue_clusters(clusters: Vec<Cluster>, previous: Option<&Snapshot>) -> Vec<Arc<Cluster>> {
     let previous = previous.iter().flat_map(|previous| &previous.clusters);
     let previous: HashMap<_, _> = previous.map(|c| (&c.name, c)).collect();
-    let adopt = |(mut cluster, limits): (Cluster, Limits)| {
+    let adopt = |mut cluster: Cluster| {
         if let Some(before) = previous.get(&cluster.name) {
-            before.breaker.set_limits(limits);
             cluster.breaker = Arc::clone(&before.breaker);
         }
         Arc::new(cluster)
