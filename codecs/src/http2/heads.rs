@@ -13,6 +13,8 @@ use sabir_core::metadata::{Metadata, Span};
 use sabir_core::name::Field as Known;
 use smallvec::SmallVec;
 
+use crate::http1::pairs::parameters;
+
 use super::NAME;
 use super::grpc;
 use super::hpack::{Field, fields};
@@ -59,6 +61,14 @@ pub(super) fn head(kind: Kind, wire: Bytes, parts: &Parts) -> Head {
 pub(super) fn parse(head: &Head, metadata: &mut Metadata) {
     for field in fields(head.wire()) {
         metadata.push(field.name_span(), field.value_span(), field.raw());
+        if field.name == b":path"
+            && let Some(query) = memchr::memchr(b'?', field.value)
+        {
+            let mut own = |name: &[u8], value: &[u8]| {
+                metadata.push_owned(name, value, Span::default());
+            };
+            parameters(&field.value[query..], &mut own);
+        }
     }
 }
 

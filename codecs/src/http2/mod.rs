@@ -13,7 +13,8 @@
 //! Both roles, with prior knowledge; no pushes, no priorities, no upgrade from HTTP/1.1. A server's
 //! `service` is the authority and its `method` the path without the query; of gRPC, which is told
 //! by its content type, they are those of the path `/service/method`. All fields are pairs, the
-//! pseudo-header fields among them by their names (`:path`).
+//! pseudo-header fields among them by their names (`:path`), and so are the parameters of the query
+//! (`query:page`), which are for matching alone.
 //!
 //! Specification: RFC 9113, RFC 7541, RFC 8441.
 

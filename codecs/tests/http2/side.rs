@@ -219,12 +219,12 @@ pub(crate) fn describe(event: &Event) -> String {
     }
 }
 
+/// Pairs that are on the wire; parameters of the query are for matching alone.
 pub(crate) fn pairs(head: &Head) -> Vec<String> {
     let text = |b: &[u8]| String::from_utf8_lossy(b).into_owned();
-    let metadata = head.metadata();
-    metadata
-        .iter()
-        .map(|(k, v)| format!("{}={}", text(k), text(v)))
+    let pairs = head.metadata().iter();
+    let sent = pairs.filter(|(name, _)| !name.starts_with(b"query:"));
+    sent.map(|(k, v)| format!("{}={}", text(k), text(v)))
         .collect()
 }
 
