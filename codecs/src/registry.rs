@@ -2,7 +2,7 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::{auto, dubbo, http1, motan2, tcp, thrift};
+use crate::{auto, dubbo, http1, http2, motan2, tcp, thrift};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
@@ -10,6 +10,7 @@ pub fn built_in() -> Registry {
     registry.add_group(auto::NAME, auto::factory);
     registry.add(dubbo::NAME, dubbo::factory);
     registry.add(http1::NAME, http1::factory);
+    registry.add(http2::NAME, http2::factory);
     registry.add(motan2::NAME, motan2::factory);
     registry.add(tcp::NAME, tcp::factory);
     registry.add(thrift::NAME, thrift::factory);

@@ -132,8 +132,10 @@ pub enum EventKind {
     Frame(Frame),
     /// [`Connection::capacity`] of the stream rose from zero.
     Writable,
-    /// The peer takes no new streams on this connection.
+    /// The peer takes no new streams, on this connection or another.
     Draining,
+    /// The peer takes no new streams on this connection, but does on another (HTTP/2 GOAWAY).
+    Retired,
     /// The peer takes new streams again.
     Resumed,
 }
@@ -171,6 +173,14 @@ pub enum ConnectionError {
     Truncated {
         /// Bytes of the unfinished message.
         len: usize,
+    },
+    /// The peer makes more work than it can have use for.
+    #[error("too many {what}: more than {limit}")]
+    Flood {
+        /// What there is too much of.
+        what: &'static str,
+        /// How much is allowed.
+        limit: usize,
     },
     /// The peer's first bytes belong to none of the protocols of the listener.
     #[error("unknown protocol: {len} bytes that begin with {}", Hex(first.get(..*len).unwrap_or(first)))]

@@ -143,6 +143,7 @@ fn a_message_over_the_limit_is_refused_by_its_declared_length() {
     let limits = Limits {
         max_message_bytes: 64,
         keepalive: None,
+        ..Limits::default()
     };
     let mut server = Driven::new(limits);
     let too_long = Err(ConnectionError::TooLong { len: 65, limit: 64 });

@@ -65,16 +65,19 @@ pub enum Role {
 pub struct Limits {
     /// Longest message, in bytes. Longer ones end the connection before anything is allocated.
     pub max_message_bytes: usize,
+    /// Exchanges of the peer's at a time, for protocols that can tell the peer.
+    pub max_streams: usize,
     /// Silence after which a keep-alive is sent, for protocols that have one; `None` sends none.
     /// A connection that stays silent for three times as long is given up.
     pub keepalive: Option<Duration>,
 }
 
 impl Default for Limits {
-    /// 8 MiB, as Dubbo's `payload`, and no keep-alives.
+    /// 8 MiB, as Dubbo's `payload`, any number of exchanges, and no keep-alives.
     fn default() -> Self {
         Self {
             max_message_bytes: 8 << 20,
+            max_streams: usize::MAX,
             keepalive: None,
         }
     }

@@ -242,7 +242,7 @@ async fn a_changed_address_keeps_connections_and_changed_options_do_not() {
     let mut again = Peer::to(second).await;
     let answer = again.call(&Message::call(1, "hi", "x")).await;
     assert_eq!(answer.value(), "a:x");
-    assert_eq!(proxy.metric("sabir_downstream_cx_active").await, 1);
+    proxy.until("sabir_downstream_cx_active", |n| n == 1).await;
 }
 
 /// How many of eight clients each of two workers serves.

@@ -9,6 +9,7 @@ use super::edits::Edits;
 use super::field::{Known, Line, Lines, is_forbidden_trailer, is_token, is_value};
 use super::hops::Hops;
 use super::options::{Options, Underscores};
+use super::pairs::QUERY;
 use super::{NAME, outbound::put_number};
 
 /// Field lines of a head of our own protocol.
@@ -110,7 +111,8 @@ pub(super) fn is_foreign(head: &Head) -> bool {
 pub(super) fn foreign_fields(head: &Head) -> Option<Fields<'_>> {
     let mut fields = SmallVec::new();
     for (name, value) in head.metadata().iter() {
-        if name.starts_with(b":") || Known::of(name) == Known::Host {
+        let is_line = !name.starts_with(b":") && !name.starts_with(QUERY.as_bytes());
+        if !is_line || Known::of(name) == Known::Host {
             continue;
         }
         if Known::of(name) == Known::TransferEncoding || !is_token(name) || !is_value(value) {

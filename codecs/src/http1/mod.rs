@@ -43,7 +43,7 @@ mod length;
 mod lines_out;
 mod options;
 mod outbound;
-mod pairs;
+pub(crate) mod pairs;
 mod refusal;
 mod request;
 mod request_out;

@@ -80,7 +80,8 @@ fn fields(block: &[u8], metadata: &mut Metadata) {
     }
 }
 
-fn parameters(query: &[u8], own: &mut impl FnMut(&[u8], &[u8])) {
+/// Gives `own` a pair for each parameter of a query that starts with `?`.
+pub(crate) fn parameters(query: &[u8], own: &mut impl FnMut(&[u8], &[u8])) {
     let Some(query) = query.strip_prefix(b"?") else {
         return;
     };

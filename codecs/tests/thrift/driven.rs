@@ -28,7 +28,7 @@ impl Driven {
     pub(crate) fn new(role: Role, options: Options) -> Self {
         let limits = Limits {
             max_message_bytes: LONGEST,
-            keepalive: None,
+            ..Limits::default()
         };
         Self {
             conn: Thrift::new(options).connection(role, &limits, Instant::now()),

@@ -205,6 +205,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             self.last_used = self.link.now();
             self.on_letter(letter);
         }
+        if self.handle.state() == State::Retired {
+            self.give_waiting_back();
+        }
         if self.handle.set_congested(self.is_full()) {
             self.count(ClusterCounter::PausedWriting);
         }
@@ -282,6 +285,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             for frame in waiting.more {
                 self.on_frame(stream, frame);
             }
+        }
+    }
+
+    /// Gives requests back for which this connection will never have room.
+    fn give_waiting_back(&mut self) {
+        for Waiting { stream, head, .. } in self.waiting.drain(..) {
+            let pending = self.handle.forget(stream, &self.worker);
+            let Some(Pending { caller, .. }) = pending else {
+                continue;
+            };
+            let outcome = Outcome::new(Party::Network, Executed::No, Code::Unavailable);
+            let failed = ToSession::Failed(caller.key, outcome, Some(Box::new(head)));
+            caller.inbox.push(failed);
         }
     }
 
@@ -375,6 +391,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     self.handle.state.set(State::Draining);
                     self.handle.endpoint.drain();
                     self.count(ClusterCounter::EndpointDrain);
+                }
+                EventKind::Retired => {
+                    self.handle.state.set(State::Retired);
                 }
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);

@@ -11,7 +11,7 @@ use bytes::{Buf, BytesMut};
 use sabir_core::connection::{Connection, ConnectionError, Event, Turn};
 use sabir_core::output::Output;
 use thiserror::Error;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
 use super::worker::Worker;
@@ -134,15 +134,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             self.sent += n as u64;
         }
         if !self.shut && self.conn.wants_shutdown() {
-            ready!(self.poll_shutdown(cx))?;
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.shut = true;
         }
         Poll::Ready(Ok(()))
     }
 
-    /// Tells the peer that nothing more comes.
-    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+    /// Writes what is left, tells the peer that nothing more comes, and reads what still comes from
+    /// it until it closes: a socket that is closed with bytes unread resets the connection, and the
+    /// peer may lose what was written last.
+    pub(crate) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_flush(cx))?;
+        if !self.shut {
+            ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
+            self.shut = true;
+        }
+        let mut rest = [0; 4096];
+        while !self.eof {
+            let mut rest = ReadBuf::new(&mut rest);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut rest))?;
+            self.eof = rest.filled().is_empty();
+            self.received += rest.filled().len() as u64;
+            if self.received > MOST_THROWN_AWAY {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Sets the alarm to `at` and says whether that has passed.
@@ -252,6 +269,9 @@ fn swap_if_larger(small: &mut BytesMut, large: &mut BytesMut) {
         std::mem::swap(small, large);
     }
 }
+
+/// Bytes a peer may still send after our last word before it is cut off.
+const MOST_THROWN_AWAY: u64 = 1 << 20;
 
 /// Room for a read, in bytes, below which the buffer is extended.
 const READ_AT_LEAST: usize = 4 << 10;

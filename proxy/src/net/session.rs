@@ -162,9 +162,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.say_how_it_ended(&ended);
         self.cancel_all();
         // Best effort: the peer may be gone.
-        if ended.is_ok() {
-            let flush = std::future::poll_fn(|cx| self.link.poll_shutdown(cx));
-            let _: Result<_, _> = tokio::time::timeout(LINGER, flush).await;
+        if !matches!(ended, Err(LinkError::Io(_))) {
+            let farewell = std::future::poll_fn(|cx| self.link.poll_farewell(cx));
+            let _: Result<_, _> = tokio::time::timeout(LINGER, farewell).await;
         }
     }
 
@@ -409,7 +409,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 EventKind::Frame(frame) => self.on_more(stream, frame),
                 EventKind::Writable => self.on_writable(stream),
                 // A client that wants no requests from its server: there are none but callbacks.
-                EventKind::Draining | EventKind::Resumed => {}
+                EventKind::Draining | EventKind::Retired | EventKind::Resumed => {}
             }
         }
     }
@@ -489,5 +489,5 @@ const TURNS: usize = 8;
 /// crossed the notice on its way is still answered.
 const QUIET: Duration = Duration::from_millis(500);
 
-/// How long the farewell to a client may take.
+/// How long the farewell to a client may take, until it has closed too.
 const LINGER: Duration = Duration::from_secs(1);

@@ -143,13 +143,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
     }
 
-    /// Says of what an exchange held of its request's body that it is thrown away.
+    /// Says of what an exchange held of either body that it is thrown away.
     pub(super) fn give_back(&mut self, exchange: &Exchange) {
-        let owed = exchange.body.as_ref().map_or(0, |body| body.owed);
-        if owed > 0 {
+        let Some(body) = &exchange.body else { return };
+        if body.owed > 0 {
             let stream = exchange.stream;
             self.link
-                .with(|conn, turn| conn.consumed(stream, owed, turn));
+                .with(|conn, turn| conn.consumed(stream, body.owed, turn));
+        }
+        let held = body.down.held();
+        if let Place::Upstream(upstream, stream) = &exchange.place
+            && held > 0
+        {
+            upstream.consumed(*stream, held);
         }
     }
 

@@ -49,6 +49,8 @@ pub(crate) enum State {
     Ready,
     /// The peer wants no new requests; those in flight finish.
     Draining,
+    /// The peer wants no new requests on this connection, but does on another; those in flight finish.
+    Retired,
     /// Gone.
     Closed,
 }

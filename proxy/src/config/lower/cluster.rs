@@ -201,6 +201,7 @@ impl Draft<'_> {
         let limits = protocol::Limits {
             max_message_bytes: listener::message_limit(problems, path, given.max_message_bytes),
             keepalive: keepalive(problems, path, given),
+            ..protocol::Limits::default()
         };
         let buffer = given.per_connection_buffer_limit_bytes;
         let buffer_limit = listener::buffer_limit(problems, path, buffer);

@@ -153,6 +153,7 @@ fn bounds(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Listener) -
     Bounds {
         limits: Limits {
             max_message_bytes: message_limit(problems, path, given.max_message_bytes),
+            max_streams: streams as usize,
             // Clients send theirs; what is silent for too long is closed.
             keepalive: None,
         },
