@@ -49,7 +49,7 @@ fn framed(message: &[u8]) -> Bytes {
 
 /// The message in THeader with two pairs.
 fn header(message: &[u8]) -> Bytes {
-    let rest = b"\x0f\xff\0\0\0\0\0\x01\0\x06\0\0\x01\x02\x06client\x03abc\x04lane\x04blue\0";
+    let rest = b"\x0f\xff\0\0\0\0\0\x01\0\x07\0\0\x01\x02\x06client\x03abc\x04lane\x04blue\0\0\0";
     framed(&[rest, message].concat())
 }
 
