@@ -2,6 +2,7 @@
 
 pub mod auto;
 pub mod dubbo;
+pub mod http1;
 pub mod motan2;
 pub mod registry;
 pub mod tcp;

@@ -2,13 +2,14 @@
 
 use sabir_core::protocol::Registry;
 
-use crate::{auto, dubbo, motan2, tcp, thrift};
+use crate::{auto, dubbo, http1, motan2, tcp, thrift};
 
 /// A registry of the built-in protocols; embedders add theirs to it.
 pub fn built_in() -> Registry {
     let mut registry = Registry::default();
     registry.add_group(auto::NAME, auto::factory);
     registry.add(dubbo::NAME, dubbo::factory);
+    registry.add(http1::NAME, http1::factory);
     registry.add(motan2::NAME, motan2::factory);
     registry.add(tcp::NAME, tcp::factory);
     registry.add(thrift::NAME, thrift::factory);

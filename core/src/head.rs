@@ -33,6 +33,9 @@ pub struct Head {
     /// The exchange must stay on one connection to the callee for as long as the caller's
     /// connection lives, because the protocol keeps state there (Dubbo callbacks).
     pub bound: bool,
+    /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
+    /// not [end](Self::end) their stream.
+    pub interim: bool,
     protocol: &'static str,
     wire: Bytes,
     parse: Parse,
@@ -93,6 +96,7 @@ impl Head {
             outcome: Outcome::OK,
             echo: Echo::default(),
             bound: false,
+            interim: false,
             protocol,
             wire,
             parse,

@@ -4,8 +4,7 @@ from functools import partial
 
 import sabir_config as config
 from case import Case, expect, same
-from motan_matrix import MOTAN1, MOTAN2
-from motan_peers import JAVA, Provider
+from motan_peers import CLIENTS, JAVA, MOTAN1_COMPRESSED, Provider
 from motan_sabir import MotanSabir
 from process import free_port, wait_until
 
@@ -14,13 +13,20 @@ RETRIES = 2
 FUSED_AFTER = 10  # errors in a row, after which a client takes the endpoint for dead
 
 
-def failed(world, proxy, options, **call):
+def failed(world, proxy, client, **call):
     """The failure of one call that must fail."""
-    consumer = world.consumer(JAVA)
-    target = consumer.target(proxy.port("in"), retries=RETRIES, **options)
-    report = consumer.ask("call", target=target, **call)
+    target = client.target(world, proxy.port("in"), retries=RETRIES)
+    report = client.consumer(world).ask("call", target=target, **call)
     expect("failure" in report, "the call succeeded:", report)
     return report["failure"]
+
+
+def told_as(failure, code):
+    """Motan's own exception of the kind that says nothing of the callee's business."""
+    if "type" in failure:
+        same((failure["type"], failure["code"]), (1, code), f"type and code of {failure}")
+    else:
+        same((failure["class"], failure["code"]), (SERVICE, code), f"class and code of {failure}")
 
 
 def attempts(proxy, method, wanted):
@@ -29,18 +35,18 @@ def attempts(proxy, method, wanted):
     same(proxy.logged("in", method), wanted, f"attempts of {method}")
 
 
-def service_exception(label, routes, clusters, code, options, world):
+def service_exception(label, routes, clusters, code, client, world):
     """An answer of sabir's own that clients retry: Motan's own exception with this code."""
-    proxy = MotanSabir(f"sabir-motan-{label}-{options['protocol']}", {"in": routes}, clusters)
-    failure = failed(world, proxy, options, method="whoami")
-    same((failure["class"], failure["code"]), (SERVICE, code), f"class and code of {failure}")
+    proxy = MotanSabir(f"sabir-motan-{label}-{client.label}", {"in": routes}, clusters)
+    failure = failed(world, proxy, client, method="whoami")
+    told_as(failure, code)
     attempts(proxy, "whoami", RETRIES + 1)
 
 
-def no_route(options, world):
+def no_route(client, world):
     match = {"metadata": {"service": {"exact": "org.sabir.Other"}}}
     routes = [config.to_cluster("elsewhere", "demo", match)]
-    service_exception("no-route", routes, [config.cluster("demo")], 10101, options, world)
+    service_exception("no-route", routes, [config.cluster("demo")], 10101, client, world)
 
 
 def no_route_compressed(world):
@@ -48,54 +54,57 @@ def no_route_compressed(world):
     match = {"metadata": {"service": {"exact": "org.sabir.Other"}}}
     routes = [config.to_cluster("elsewhere", "demo", match)]
     proxy = MotanSabir("sabir-motan-unread", {"in": routes}, [config.cluster("demo")])
-    failure = failed(world, proxy, {**MOTAN1, "codec": "compressMotan"}, method="whoami")
-    same((failure["class"], failure["code"]), (SERVICE, 10101), f"class and code of {failure}")
+    failure = failed(world, proxy, MOTAN1_COMPRESSED, method="whoami")
+    told_as(failure, 10101)
 
 
-def no_endpoint(options, world):
+def no_endpoint(client, world):
     routes = [config.to_cluster("demo", "demo")]
-    service_exception("no-endpoint", routes, [config.cluster("demo")], 10001, options, world)
+    service_exception("no-endpoint", routes, [config.cluster("demo")], 10001, client, world)
 
 
-def refused_endpoint(options, world):
+def refused_endpoint(client, world):
     routes = [config.to_cluster("demo", "demo")]
     clusters = [config.cluster("demo", f"127.0.0.1:{free_port()}")]
-    service_exception("refused", routes, clusters, 10001, options, world)
+    service_exception("refused", routes, clusters, 10001, client, world)
 
 
-def timeout(options, world):
+def timeout(client, world):
     """Each attempt ends when the route's time is up; late answers reach nobody."""
-    provider, consumer = world.provider(JAVA), world.consumer(JAVA)
+    provider, consumer = world.provider(JAVA), client.consumer(world)
     routes = [
         config.to_cluster("slow", "demo", config.metadata(method="sleep"), timeout="0.3s"),
         config.to_cluster("rest", "demo"),
     ]
     clusters = [config.cluster("demo", provider.address)]
-    proxy = MotanSabir(f"sabir-motan-timeout-{options['protocol']}", {"in": routes}, clusters)
-    failure = failed(world, proxy, options, method="sleep", millis=700)
-    same((failure["class"], failure["code"]), (SERVICE, 10003), f"class and code of {failure}")
+    proxy = MotanSabir(f"sabir-motan-timeout-{client.label}", {"in": routes}, clusters)
+    failure = failed(world, proxy, client, method="sleep", millis=700)
+    told_as(failure, 10003)
     attempts(proxy, "sleep", RETRIES + 1)
-    target = consumer.target(proxy.port("in"), retries=RETRIES, **options)
+    target = client.target(world, proxy.port("in"), retries=RETRIES)
     same(consumer.ask("hammer", target=target, threads=4, calls=200), 800, "calls after it")
 
 
-def not_retried(status, options, world):
+def not_retried(status, client, world):
     """A limit or a denial: told in sabir's words, once."""
     routes = [config.to_answer("answer", status, "come back 明天")]
-    proxy = MotanSabir(f"sabir-motan-{status.replace('_', '-')}-{options['protocol']}", {"in": routes}, [])
-    failure = failed(world, proxy, options, method="whoami")
-    # Clients unwrap business exceptions and make this of one that has no cause.
-    same(failure["class"], SERVICE, f"class of {failure}")
+    proxy = MotanSabir(f"sabir-motan-{status.replace('_', '-')}-{client.label}", {"in": routes}, [])
+    failure = failed(world, proxy, client, method="whoami")
+    if client.kind == JAVA:
+        # It unwraps business exceptions, and makes this of one that has no cause.
+        same(failure["class"], SERVICE, f"class of {failure}")
+    else:
+        same(failure["type"], 2, f"type of {failure}")
     expect("come back 明天" in failure["message"], "the message got lost:", failure)
     attempts(proxy, "whoami", 1)
 
 
-def recovers(options, world):
+def recovers(client, world):
     """So many errors that a client takes sabir for dead: its heartbeats are answered, and it comes back."""
-    provider, consumer = world.provider(JAVA), world.consumer(JAVA)
+    provider, consumer = world.provider(JAVA), client.consumer(world)
     nowhere = [config.to_answer("none", "not_found", "provider not exist serviceKey=for sabir")]
-    proxy = MotanSabir(f"sabir-motan-recovers-{options['protocol']}", {"in": nowhere}, [])
-    target = consumer.target(proxy.port("in"), **options)
+    proxy = MotanSabir(f"sabir-motan-recovers-{client.label}", {"in": nowhere}, [])
+    target = client.target(world, proxy.port("in"))
     for _ in range(2 * FUSED_AFTER):
         report = consumer.ask("call", target=target, method="whoami")
         expect("failure" in report, "the call succeeded:", report)
@@ -110,31 +119,31 @@ def recovers(options, world):
     same(consumer.ask("hammer", target=target, threads=4, calls=100), 400, "calls after it")
 
 
-def too_long(options, world):
+def too_long(client, world):
     """A request over the limit is told so, and only its connection ends."""
-    provider, consumer = world.provider(JAVA), world.consumer(JAVA)
+    provider, consumer = world.provider(JAVA), client.consumer(world)
     clusters = [config.cluster("demo", provider.address)]
     routes = {"in": [config.to_cluster("demo", "demo")]}
-    name = f"sabir-motan-long-{options['protocol']}"
-    proxy = MotanSabir(name, routes, clusters, max_message_bytes=20_000)
-    target = consumer.target(proxy.port("in"), timeout=3000, **options)
-    report = consumer.ask("call", target=target, method="echoString", bytes=20_000)
+    name = f"sabir-motan-long-{client.label}"
+    proxy = MotanSabir(name, routes, clusters, max_message_bytes=2000)
+    target = client.target(world, proxy.port("in"), timeout=3000)
+    report = consumer.ask("call", target=target, method="echoString", bytes=3000)
     expect("failure" in report, "the call succeeded:", report)
-    same((report["failure"]["class"], report["failure"]["code"]), (SERVICE, 10201), f"failure of {report}")
+    told_as(report["failure"], 10201)
     expect(report["elapsed_ms"] < 2000, "the client had to wait for its own timeout:", report)
     same(consumer.ask("call", target=target, method="whoami").get("value"), provider.name, "answer after it")
 
 
-def killed(options, world):
+def killed(client, world):
     """SIGKILL of one of two providers: calls in flight there fail at once, the others do not."""
-    consumer = world.consumer(JAVA)
-    label = options["protocol"]
+    consumer = client.consumer(world)
+    label = client.label
     leaving, staying = (Provider(JAVA, f"{label}-{name}") for name in ("leaving", "staying"))
     leaving.until_ready()
     staying.until_ready()
     clusters = [config.cluster("demo", leaving.address, staying.address)]
     proxy = MotanSabir(f"sabir-motan-killed-{label}", {"in": [config.to_cluster("demo", "demo")]}, clusters)
-    target = consumer.target(proxy.port("in"), **options)
+    target = client.target(world, proxy.port("in"))
     pending = [consumer.send("call", target=target, method="sleep", millis=3000) for _ in range(8)]
     wait_until(lambda: leaving.count("sleep") + staying.count("sleep") == 8, "eight calls to arrive")
     lost = leaving.count("sleep")
@@ -144,14 +153,14 @@ def killed(options, world):
     failures = [report for report in reports if "failure" in report]
     same(len(failures), lost, f"failed calls ({reports})")
     for report in failures:
-        same(report["failure"]["class"], SERVICE, f"class of {report}")
+        told_as(report["failure"], 10001)
         expect(report["elapsed_ms"] < 2500, "not at once:", report)
     answers = consumer.ask("spread", target=target, calls=80)
     same(answers, {staying.name: 80}, "answers after it")
 
 
 def cases():
-    for name, options in [("motan2", MOTAN2), ("motan1", MOTAN1)]:
+    for client in CLIENTS:
         for label, run in [
             ("no route", no_route),
             ("no endpoint", no_endpoint),
@@ -163,5 +172,5 @@ def cases():
             ("request too long", too_long),
             ("provider killed", killed),
         ]:
-            yield Case(f"sabir motan {label} in {name}", partial(run, options), {JAVA})
+            yield Case(f"sabir motan {label} in {client.label}", partial(run, client), {client.kind, JAVA})
     yield Case("sabir motan no route in motan1 compressed", no_route_compressed, {JAVA})

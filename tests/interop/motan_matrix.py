@@ -4,25 +4,18 @@ from functools import partial
 
 import motan_sabir
 from case import Case, expect, same
-from motan_peers import JAVA
-from process import established
-
-# What a client may speak; a provider hears either on one port.
-MOTAN2 = {"protocol": "motan2"}
-MOTAN1 = {"protocol": "motan"}
+from motan_peers import GO, JAVA, MOTAN1, MOTAN1_COMPRESSED, MOTAN2, MOTAN_GO
+from process import established, wait_until
 
 
 class Pair:
     """A client and a provider, and the port where the one reaches the other."""
 
-    def __init__(self, world, way, **options):
-        self.consumer = world.consumer(JAVA)
-        self.provider = world.provider(JAVA)
-        self.port = self.provider.port if way == "direct" else motan_sabir.shared(world).port("in")
-        self._options = options
-
-    def target(self, **options):
-        return self.consumer.target(self.port, **{**self._options, **options})
+    def __init__(self, world, way, client, provider_kind):
+        self.consumer = client.consumer(world)
+        self.provider = world.provider(provider_kind)
+        self.port = self.provider.port if way == "direct" else motan_sabir.shared(world).port(provider_kind)
+        self.target = partial(client.target, world, self.port)
 
     def ask(self, op, target=None, **arguments):
         return self.consumer.ask(op, target=target or self.target(), **arguments)
@@ -43,8 +36,11 @@ def exception(pair):
 def attachments(pair):
     sent = {"batchjob": "true", "x-text": "zoë 你好"}
     facts = pair.ask("attachments", attachments=sent)
-    same({key: facts["seen"].get(key) for key in sent}, sent, "attachments at the provider")
-    same((facts["seen"]["group"], facts["seen"]["version"]), ("interop", "1.0.0"), "group and version")
+    seen = facts["seen"]
+    same({key: seen.get(key) for key in sent}, sent, "attachments at the provider")
+    # Providers of Java know them by the plain names, too.
+    group, version = seen.get("group", seen.get("M_g")), seen.get("version", seen.get("M_v"))
+    same((group, version), ("interop", "1.0.0"), "group and version")
 
 
 def response_attachments(pair):
@@ -62,34 +58,61 @@ def many_threads(pair):
     expect(len(fresh) <= 2, "more connections than asked for:", fresh)
 
 
+def one_way(pair):
+    """Sent and not answered, or answered all the same: calls after it are not upset."""
+    before = pair.provider.count("touch")
+    pair.ask("oneway")
+    wait_until(lambda: pair.provider.count("touch") - before == 5, "five one-way calls to arrive")
+
+
 def version(wanted, pair):
     """What the client speaks is what arrives."""
     same(pair.ask("attachments")["seen"]["protocol version"], wanted, "protocol version")
 
 
-def _scenarios():
+def _java_scenarios():
     # The last is motan-java's own number for the version; 2 is the variant of motan1.
-    for name, options, wanted in [("motan2", MOTAN2, "3"), ("motan1", MOTAN1, "1")]:
+    for client, wanted in [(MOTAN2, "3"), (MOTAN1, "1")]:
         for scenario in ["values", "pojo", "large"]:
-            yield f"{name} {scenario}", options, partial(plain, scenario)
-        yield f"{name} exception", options, exception
-        yield f"{name} attachments", options, attachments if name == "motan1" else response_attachments
-        yield f"{name} 64 threads", options, many_threads
-        yield f"{name} arrives", options, partial(version, wanted)
+            yield scenario, client, partial(plain, scenario)
+        yield "exception", client, exception
+        yield "attachments", client, attachments if client is MOTAN1 else response_attachments
+        yield "64 threads", client, many_threads
+        yield "arrives", client, partial(version, wanted)
     for serialization in ["simple", "breeze", "fastjson"]:
-        yield f"motan2 {serialization}", {**MOTAN2, "serialization": serialization}, partial(plain, "values")
-    yield "motan2 gzip", {**MOTAN2, "gzip": 100}, partial(plain, "large")
-    yield "motan1 compressed", {**MOTAN1, "codec": "compressMotan", "gzip": 100}, partial(plain, "values")
-    yield "motan1 compressed arrives", {**MOTAN1, "codec": "compressMotan"}, partial(version, "2")
+        yield serialization, MOTAN2.with_options(serialization=serialization), partial(plain, "values")
+    yield "gzip", MOTAN2.with_options(gzip=100), partial(plain, "large")
+    yield "compressed", MOTAN1_COMPRESSED.with_options(gzip=100), partial(plain, "values")
+    yield "compressed arrives", MOTAN1_COMPRESSED, partial(version, "2")
+
+
+def _common_scenarios(client):
+    """What clients in two languages, and providers, can do in the serialization they share."""
+    client = client.with_options(serialization="simple")
+    yield "values", client, partial(plain, "values")
+    yield "large", client, partial(plain, "large")
+    yield "gzip", client.with_options(gzip=100), partial(plain, "large")
+    yield "exception", client, exception
+    yield "attachments", client, response_attachments
+    yield "64 threads", client, many_threads
+    if client.kind == GO:
+        yield "one-way", client, one_way
 
 
 def _cases(way):
-    for name, options, scenario in _scenarios():
+    for provider_kind, scenarios in [
+        (JAVA, _java_scenarios()),
+        (GO, _common_scenarios(MOTAN2)),
+        (JAVA, _common_scenarios(MOTAN_GO)),
+        (GO, _common_scenarios(MOTAN_GO)),
+    ]:
+        for name, client, scenario in scenarios:
 
-        def run(world, scenario=scenario, options=options):
-            scenario(Pair(world, way, **options))
+            def run(world, scenario=scenario, client=client, provider_kind=provider_kind):
+                scenario(Pair(world, way, client, provider_kind))
 
-        yield Case(f"{way} {JAVA} {name}", run, {JAVA})
+            label = f"{client.kind}->{provider_kind} {client.label} {name}"
+            yield Case(f"{way} {label}", run, {client.kind, provider_kind})
 
 
 def direct_cases():

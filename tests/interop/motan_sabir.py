@@ -1,7 +1,7 @@
 """A running `sabir run` whose listeners speak Motan."""
 
 import sabir_config as config
-from motan_peers import JAVA
+from motan_peers import KINDS
 from process import PeerError
 from sabir import Sabir
 
@@ -26,19 +26,26 @@ class MotanSabir(Sabir):
 
 
 def shared(world):
-    """The proxy of the matrix, in front of the shared provider; started when first needed."""
+    """The proxy of the matrix: a listener for each provider's kind, started when first needed."""
     made = getattr(world, "shared_motan", None)
     if isinstance(made, Exception):
         raise made
     if made is None:
-        # Compressed calls of motan1 do not say whom they are for.
-        unread = config.to_cluster("unread", "demo", {"metadata": {"protocol": {"exact": "motan2"}}})
-        routes = [config.to_cluster("demo", "demo"), unread]
-        clusters = [config.cluster("demo", world.provider(JAVA).address)]
+        kinds = [kind for kind in KINDS if kind in world.kinds()]
+        clusters = [config.cluster(kind, world.provider(kind).address) for kind in kinds]
         try:
-            made = world.shared_motan = MotanSabir("sabir-motan", {"in": routes}, clusters)
+            routes = {kind: _routes(kind) for kind in kinds}
+            # What motan-go's client calls one-way it awaits the answer of.
+            options = {"protocol_options": {"answer_one_way": True}}
+            made = world.shared_motan = MotanSabir("sabir-motan", routes, clusters, **options)
         except (OSError, PeerError) as failure:
             world.shared_motan = failure
             raise
         world.kept.add(made.child.pid)
     return made
+
+
+def _routes(kind):
+    # Compressed calls of motan1 do not say whom they are for.
+    unread = config.to_cluster("unread", kind, {"metadata": {"protocol": {"exact": "motan2"}}})
+    return [config.to_cluster("demo", kind), unread]

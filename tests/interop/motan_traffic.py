@@ -6,8 +6,7 @@ from functools import partial
 
 import sabir_config as config
 from case import Case, expect, same
-from motan_matrix import MOTAN1, MOTAN2
-from motan_peers import JAVA, Provider
+from motan_peers import CLIENTS, GO, JAVA, MOTAN2, MOTAN_GO, Provider
 from motan_sabir import MotanSabir
 from peers import GROUP, VERSION
 from process import established, wait_until
@@ -30,7 +29,7 @@ def users(world):
     return config.cluster("user", *[(three[version].address, {"version": version}) for version in ("v1", "v2")])
 
 
-def isolation(options, world):
+def isolation(client, world):
     """Users' calls 90/10 over v1 and v2, batch jobs to the batch provider only."""
     three = trio(world)
     routes = [
@@ -38,9 +37,9 @@ def isolation(options, world):
         config.to_weighted("user", "user", {"v1": 90, "v2": 10}),
     ]
     clusters = [users(world), config.cluster("batch", three["batch"].address)]
-    proxy = MotanSabir(f"sabir-motan-isolation-{options['protocol']}", {"in": routes}, clusters)
-    consumer = world.consumer(JAVA)
-    target = consumer.target(proxy.port("in"), **options)
+    proxy = MotanSabir(f"sabir-motan-isolation-{client.label}", {"in": routes}, clusters)
+    consumer = client.consumer(world)
+    target = client.target(world, proxy.port("in"))
     jobs = consumer.send("spread", target=target, calls=800, attachments={"batchjob": "true"})
     answers = consumer.ask("spread", target=target, calls=4000, attachments={"batchjob": "false"})
     same(jobs.result(), {"motan-batch": 800}, "providers of batch jobs")
@@ -64,7 +63,7 @@ def sticky(world):
     same(len(seen), 2, "providers of all users together")
 
 
-def fields(options, world):
+def fields(client, world):
     """Routes by method, group and version."""
     routes = [
         config.to_cluster("other", "user", config.metadata(group="other"), {"version": "v1"}),
@@ -72,28 +71,27 @@ def fields(options, world):
         config.to_cluster("sleep", "user", config.metadata(method="sleep"), {"version": "v1"}),
         config.to_cluster("this", "user", config.metadata(group=GROUP, version=VERSION), {"version": "v2"}),
     ]
-    proxy = MotanSabir(f"sabir-motan-fields-{options['protocol']}", {"in": routes}, [users(world)])
-    consumer = world.consumer(JAVA)
-    target = consumer.target(proxy.port("in"), **options)
+    proxy = MotanSabir(f"sabir-motan-fields-{client.label}", {"in": routes}, [users(world)])
+    consumer = client.consumer(world)
+    target = client.target(world, proxy.port("in"), serialization="hessian2" if client.kind == JAVA else "simple")
     same(consumer.ask("call", target=target, method="whoami").get("value"), "motan-v2", "provider of whoami")
     asleep = consumer.ask("call", target=target, method="sleep", millis=1)
     same(asleep.get("value"), world.provider(JAVA).name, "provider of sleep")
 
 
-def rewrite(world):
+def rewrite(client, world):
     """A call of a group and version that no provider has, rewritten to those there are."""
     changes = {"request_mutation": {"set": {"group": GROUP, "version": VERSION}}}
     match = config.metadata(version="0.9.0", group="old")
     routes = [config.to_cluster("old", "demo", match, **changes)]
     clusters = [config.cluster("demo", world.provider(JAVA).address)]
-    proxy = MotanSabir("sabir-motan-rewrite", {"in": routes}, clusters)
-    consumer = world.consumer(JAVA)
-    target = consumer.target(proxy.port("in")) | {"group": "old", "version": "0.9.0"}
-    seen = consumer.ask("attachments", target=target)["seen"]
+    proxy = MotanSabir(f"sabir-motan-rewrite-{client.label}", {"in": routes}, clusters)
+    target = client.target(world, proxy.port("in"), serialization="simple") | {"group": "old", "version": "0.9.0"}
+    seen = client.consumer(world).ask("attachments", target=target)["seen"]
     same((seen["group"], seen["version"]), (GROUP, VERSION), "group and version at the provider")
 
 
-def mutation(serialization, world):
+def mutation(serialization, client, world):
     """Attachments set and removed by sabir, seen by a real provider and a real client."""
     changes = {
         "request_mutation": {"set": {"x-lane": "gold", "x-old": "new"}, "remove": ["x-debug"]},
@@ -101,11 +99,10 @@ def mutation(serialization, world):
     }
     routes = [config.to_cluster("mutating", "demo", **changes)]
     clusters = [config.cluster("demo", world.provider(JAVA).address)]
-    proxy = MotanSabir(f"sabir-motan-mutation-{serialization}", {"in": routes}, clusters)
-    consumer = world.consumer(JAVA)
+    proxy = MotanSabir(f"sabir-motan-mutation-{serialization}-{client.label}", {"in": routes}, clusters)
     sent = {"x-debug": "1", "x-old": "old", "x-kept": "kept 你好"}
-    target = consumer.target(proxy.port("in"), serialization=serialization, gzip=10)
-    facts = consumer.ask("attachments", target=target, attachments=sent)
+    target = client.target(world, proxy.port("in"), serialization=serialization, gzip=10)
+    facts = client.consumer(world).ask("attachments", target=target, attachments=sent)
     seen, returned = facts["seen"], facts["returned"]
     values = [seen.get(key) for key in ("x-lane", "x-old", "x-kept", "x-debug")]
     same(values, ["gold", "new", "kept 你好", None], "request")
@@ -158,12 +155,27 @@ def in_flight_finish(world):
     same(proxy.wait(10), 0, "exit status of sabir")
 
 
-def kept_alive(world):
+def one_way_unanswered(world):
+    """Answers to one-way calls, which nobody asked for, go nowhere; the calls arrive, and others go on."""
+    provider, consumer = world.provider(GO), world.consumer(GO)
+    clusters = [config.cluster("demo", provider.address)]
+    proxy = MotanSabir("sabir-motan-one-way", {"in": [config.to_cluster("demo", "demo")]}, clusters)
+    target = consumer.target(proxy.port("in"), timeout=500)
+    before = provider.count("touch")
+    # Its client waits all the same.
+    pending = consumer.send("oneway", target=target).get_or_none(20)
+    expect("timeout" in pending.get("error", {}).get("message", ""), "the client heard an answer:", pending)
+    same(provider.count("touch") - before, 1, "one-way calls that arrived")
+    same(consumer.ask("hammer", target=target, threads=4, calls=100), 400, "calls after it")
+    same(proxy.metric("rq_one_way_total"), 1.0, "one-way calls by the metrics")
+
+
+def kept_alive(kind, world):
     """Heartbeats keep an idle connection to a real provider, which answers them."""
-    provider = world.provider(JAVA)
+    provider = world.provider(kind)
     clusters = [config.cluster("demo", provider.address, keepalive_interval="0.3s")]
-    proxy = MotanSabir("sabir-motan-idle", {"in": [config.to_cluster("demo", "demo")]}, clusters)
-    consumer = world.consumer(JAVA)
+    proxy = MotanSabir(f"sabir-motan-idle-{kind}", {"in": [config.to_cluster("demo", "demo")]}, clusters)
+    consumer = world.consumer(kind)
     target = consumer.target(proxy.port("in"))
     consumer.ask("call", target=target, method="whoami")
     used = established(provider.port, proxy.child.pid)
@@ -177,14 +189,23 @@ def kept_alive(world):
 
 
 def cases():
-    for name, options in [("motan2", MOTAN2), ("motan1", MOTAN1)]:
-        yield Case(f"sabir motan isolation of users and batch in {name}", partial(isolation, options), {JAVA})
-        yield Case(f"sabir motan routes by method, group and version in {name}", partial(fields, options), {JAVA})
+    for client in CLIENTS:
+        kinds = {client.kind, JAVA}
+        label = f"in {client.label}"
+        yield Case(f"sabir motan isolation of users and batch {label}", partial(isolation, client), kinds)
+        yield Case(f"sabir motan routes by method, group and version {label}", partial(fields, client), kinds)
+    for client in [MOTAN2, MOTAN_GO]:
+        kinds = {client.kind, JAVA}
+        yield Case(f"sabir motan rewrites group and version in {client.label}", partial(rewrite, client), kinds)
+        run = partial(mutation, "simple", client)
+        yield Case(f"sabir motan mutates attachments around simple in {client.label}", run, kinds)
+    for serialization in ["hessian2", "breeze"]:
+        run = partial(mutation, serialization, MOTAN2)
+        yield Case(f"sabir motan mutates attachments around {serialization}", run, {JAVA})
+    for kind in [JAVA, GO]:
+        yield Case(f"sabir motan heartbeats to an idle provider of {kind}", partial(kept_alive, kind), {kind})
+    yield Case("sabir motan one-way calls are not answered", one_way_unanswered, {GO})
     yield Case("sabir motan sticky split", sticky, {JAVA})
-    yield Case("sabir motan rewrites group and version", rewrite, {JAVA})
-    for serialization in ["hessian2", "simple", "breeze"]:
-        yield Case(f"sabir motan mutates attachments around {serialization}", partial(mutation, serialization), {JAVA})
     yield Case("sabir motan passes gzip as it is", compressed, {JAVA})
     yield Case("sabir motan live change under load", live_change, {JAVA})
     yield Case("sabir motan drain lets calls finish", in_flight_finish, {JAVA})
-    yield Case("sabir motan heartbeats to an idle provider", kept_alive, {JAVA})

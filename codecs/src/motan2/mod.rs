@@ -139,7 +139,7 @@ impl MessageCodec for Motan2 {
             (true, true) => Head::new(NAME, Kind::Pong, wire, |_, _| {}),
             (true, false) => Head::new(NAME, Kind::Ping, wire, |_, _| {}),
             (false, true) => request::decode_response(header, wire),
-            (false, false) => request::decode(header, wire),
+            (false, false) => request::decode(header, wire, self.options.answer_one_way),
         };
         let stream = StreamId(header.id);
         Ok(Decoded { stream, head })
@@ -169,7 +169,7 @@ impl MessageCodec for Motan2 {
         let message = error.to_string();
         match self.version(buf) {
             Ok(Some(Version::Motan2)) => {
-                if let Some(header) = request::answerable(buf) {
+                if let Some(header) = request::answerable(buf, self.options.answer_one_way) {
                     out.put(&reply::exception(header, Exception::TOO_LONG, &message));
                 }
             }

@@ -19,6 +19,10 @@ pub struct Options {
     /// They have no place for changes of metadata. Default `true`; otherwise they end their
     /// connection.
     pub motan1: bool,
+    /// `answer_one_way`: whether requests with the one-way flag are answered. Nobody should wait
+    /// for that, but motan-go's client does, as the servers of motan-go and Java answer all the
+    /// same. Default `false`: such answers are dropped, and motan-go's client runs into its timeout.
+    pub answer_one_way: bool,
 }
 
 impl Default for Options {
@@ -26,6 +30,7 @@ impl Default for Options {
         Self {
             max_metadata_bytes: 1 << 20,
             motan1: true,
+            answer_one_way: false,
         }
     }
 }
@@ -51,9 +56,12 @@ impl Options {
                     options.max_metadata_bytes = bytes.ok_or_else(|| refused(wanted))? as usize;
                 }
                 ("motan1", Value::Bool(motan1)) => options.motan1 = *motan1,
-                ("motan1", _) => return Err(refused("motan1: neither true nor false")),
+                ("answer_one_way", Value::Bool(answer)) => options.answer_one_way = *answer,
+                ("motan1" | "answer_one_way", _) => {
+                    return Err(OptionsError(format!("{key}: neither true nor false")));
+                }
                 _ => {
-                    let known = "motan2 knows max_metadata_bytes and motan1";
+                    let known = "motan2 knows max_metadata_bytes, motan1 and answer_one_way";
                     return Err(OptionsError(format!("unknown option {key}; {known}")));
                 }
             }
@@ -85,10 +93,13 @@ mod tests {
     fn options_are_read_and_checked() {
         assert_eq!(Options::read(&Value::Null), Ok(Options::default()));
         assert_eq!(Options::read(&json!({})), Ok(Options::default()));
-        let read = Options::read(&json!({"max_metadata_bytes": 65536, "motan1": false}));
+        let read = Options::read(
+            &json!({"max_metadata_bytes": 65536, "motan1": false, "answer_one_way": true}),
+        );
         let expected = Options {
             max_metadata_bytes: 65536,
             motan1: false,
+            answer_one_way: true,
         };
         assert_eq!(read, Ok(expected));
         for wrong in [
@@ -97,6 +108,7 @@ mod tests {
             json!({"max_metadata_bytes": 2_147_483_648_u32}),
             json!({"max_metadata_bytes": "1M"}),
             json!({"motan1": "yes"}),
+            json!({"answer_one_way": 1}),
             json!({"typo": true}),
             json!([]),
         ] {

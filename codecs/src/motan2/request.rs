@@ -11,9 +11,9 @@ use sabir_core::name::Field;
 use super::header::{self, Header};
 use super::{NAME, exception, metadata, reply};
 
-/// The head of a request.
-pub(super) fn decode(header: Header, wire: Bytes) -> Head {
-    let kind = if header.has(header::ONE_WAY) {
+/// The head of a request; one-way ones may be `answered`, too.
+pub(super) fn decode(header: Header, wire: Bytes, answered: bool) -> Head {
+    let kind = if header.has(header::ONE_WAY) && !answered {
         Kind::OneWay
     } else {
         Kind::Request
@@ -48,7 +48,7 @@ pub(super) fn decode_response(header: Header, wire: Bytes) -> Head {
 }
 
 /// The header of a response to the request that starts `buf`, if it is one that awaits a response.
-pub(super) fn answerable(buf: &[u8]) -> Option<Header> {
+pub(super) fn answerable(buf: &[u8], answer_one_way: bool) -> Option<Header> {
     let (&[_, _, flags, _, serialization], id) =
         (buf.first_chunk()?, u64_at(buf, header::ID.start)?);
     let request = Header {
@@ -57,8 +57,9 @@ pub(super) fn answerable(buf: &[u8]) -> Option<Header> {
         serialization,
         id,
     };
-    let is_answered = flags & (header::HEARTBEAT | header::ONE_WAY | header::RESPONSE) == 0;
-    is_answered.then(|| reply::header_of(id, reply::echo_of(request)))
+    let is_request = flags & (header::HEARTBEAT | header::RESPONSE) == 0;
+    let is_answered = answer_one_way || flags & header::ONE_WAY == 0;
+    (is_request && is_answered).then(|| reply::header_of(id, reply::echo_of(request)))
 }
 
 /// A heartbeat as Java sends it.

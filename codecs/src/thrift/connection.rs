@@ -13,7 +13,8 @@ use sabir_core::connection::{
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
 use sabir_core::metadata::Malformed;
-use sabir_core::outcome::{Code, Reply};
+use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::output::Output;
 use sabir_core::protocol::Role;
 use smallvec::SmallVec;
 
@@ -23,7 +24,8 @@ use super::fault::{Bad, Fault};
 use super::message::{self, Message};
 use super::packet::{Packet, transport_of};
 use super::persistent::{Persistent, TooMany};
-use super::rewrite::Rewrite;
+use super::rewrite::{self, Rewrite};
+use super::translate::{Parts, Target};
 use super::transport::{Start, Transport, start};
 use super::walk::Walk;
 
@@ -124,7 +126,7 @@ impl ThriftConnection {
 
     fn accept(&mut self, wire: Bytes, turn: &mut Turn<'_>) -> Result<(), ConnectionError> {
         let Codec { options, longest } = &self.codec;
-        let wire = match transport_of(&wire, options) {
+        let wire = match transport_of(&wire) {
             Transport::Header => self.persistent.settle(wire).map_err(too_many)?,
             Transport::Unframed | Transport::Framed => wire,
         };
@@ -176,13 +178,14 @@ impl ThriftConnection {
             return Err(SendError::Unsupported);
         };
         let asked = server.asked.remove(&stream).ok_or(SendError::Closed)?;
-        let change = |rewrite: &mut Rewrite, packet: &Packet| {
-            rewrite.renumber(packet, asked.seqid, asked.addressee.outer);
-            if head.method() != &asked.method[..] {
-                rewrite.rename(&asked.method);
-            }
-        };
-        Ok(self.codec.write(head, change, turn.out))
+        let written = self.codec.respond(head, &asked, turn.out);
+        Ok(written.unwrap_or_else(|bad| {
+            // What cannot be translated cannot be passed on either.
+            let outcome = Outcome::new(Party::Infrastructure, Executed::Yes, Code::BadResponse);
+            let reply = Reply::new(outcome, format!("answer of the server: {bad}"));
+            turn.out.put(&asked.answer(&reply));
+            Written::Whole
+        }))
     }
 
     /// Writes a request.
@@ -195,28 +198,85 @@ impl ThriftConnection {
         let Side::Client(call) = &mut self.side else {
             return Err(SendError::Unsupported);
         };
-        let transport = transport_of(head.wire(), &self.codec.options);
-        let packet = Packet::peek(head.wire(), transport).map_err(|_| SendError::Unsupported)?;
-        let options = &self.codec.options;
-        if !options.transport.is(transport) || !options.protocol.is(packet.encoding().protocol()) {
-            return Err(SendError::Unsupported);
-        }
         // Ids have 31 bits, as `max_stream` says.
-        let id = stream.0 as u32;
-        if !options.multiplexing && head.kind == Kind::Request {
+        let multiplexing = self.codec.options.multiplexing;
+        let id = multiplexing.then_some(stream.0 as u32);
+        let sent = self.codec.request(head, id, turn.out);
+        let (written, seqid) = sent.map_err(|_| SendError::Unsupported)?;
+        if !multiplexing && head.kind == Kind::Request {
             *call = Some(Call {
                 stream,
                 name: head.method().into(),
-                seqid: packet.seqid(),
+                seqid,
             });
         }
-        let renumbers = options.multiplexing;
-        let change = |rewrite: &mut Rewrite, packet: &Packet| {
-            if renumbers {
-                rewrite.renumber(packet, id, id);
+        Ok(written)
+    }
+}
+
+impl Codec {
+    /// Writes a response to what was `asked`.
+    fn respond(&self, head: &Head, asked: &Asked, out: &mut Output) -> Result<Written, Bad> {
+        let wire = head.wire();
+        let packet = Packet::peek(wire, transport_of(wire))?;
+        let Addressee {
+            transport,
+            encoding,
+            outer,
+            ..
+        } = asked.addressee;
+        let target = Target {
+            transport,
+            encoding,
+        };
+        let target = target.like(&packet);
+        if !target.is(&packet) {
+            let parts = Parts {
+                name: &asked.method,
+                seqid: asked.seqid,
+                outer,
+            };
+            let (bytes, written) = target.write(head, &packet, parts, self.longest)?;
+            out.put_bytes(bytes.into());
+            return Ok(written);
+        }
+        let change = |rewrite: &mut Rewrite| {
+            rewrite.renumber(&packet, asked.seqid, outer);
+            if head.method() != &asked.method[..] {
+                rewrite.rename(&asked.method);
             }
         };
-        Ok(self.codec.write(head, change, turn.out))
+        Ok(self.write(head, &packet, change, out))
+    }
+
+    /// Writes a request, with this sequence id or its own; returns the one it has.
+    fn request(
+        &self,
+        head: &Head,
+        id: Option<u32>,
+        out: &mut Output,
+    ) -> Result<(Written, u32), Bad> {
+        let wire = head.wire();
+        let packet = Packet::peek(wire, transport_of(wire))?;
+        let target = Target::of_server(&self.options, &packet);
+        let seqid = id.unwrap_or_else(|| packet.seqid());
+        if target.is(&packet) {
+            let change = |rewrite: &mut Rewrite| rewrite.renumber(&packet, seqid, seqid);
+            return Ok((self.write(head, &packet, change, out), seqid));
+        }
+        let is_renamed = rewrite::is_renamed(head);
+        let renamed = is_renamed.then(|| rewrite::name_of(head)).flatten();
+        let parts = Parts {
+            name: renamed.as_deref().unwrap_or_else(|| packet.name(wire)),
+            seqid,
+            outer: seqid,
+        };
+        let (bytes, mut written) = target.write(head, &packet, parts, self.longest)?;
+        out.put_bytes(bytes.into());
+        if is_renamed && renamed.is_none() {
+            written = Written::Unmodified;
+        }
+        Ok((written, seqid))
     }
 }
 

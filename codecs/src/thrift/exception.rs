@@ -98,15 +98,11 @@ impl Addressee {
     fn envelope(self) -> Vec<u8> {
         let mut out = vec![0; self.transport.prefix()];
         if self.transport == Transport::Header {
-            let protocol = match self.encoding {
-                Encoding::Strict | Encoding::Lax => header::BINARY,
-                Encoding::Compact => header::COMPACT,
-            };
             out[4..6].copy_from_slice(&header::MAGIC);
             out[8..12].copy_from_slice(&self.outer.to_be_bytes());
             // One word: protocol id, no transforms, padding.
             out[13] = 1;
-            out.extend_from_slice(&[protocol as u8, 0, 0, 0]);
+            out.extend_from_slice(&[header::protocol_of(self.encoding), 0, 0, 0]);
         }
         out
     }

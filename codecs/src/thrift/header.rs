@@ -20,6 +20,7 @@ use bytes::Bytes;
 use sabir_core::message::u32_at;
 
 use super::fault::{Bad, Fault};
+use super::message::Encoding;
 use super::varint;
 
 /// The fixed and the leading parts of a header.
@@ -172,6 +173,14 @@ pub(super) fn data<'a>(
     data.extend_from_slice(rest);
     data.resize(data.len().next_multiple_of(4), 0);
     (data.len() / 4 <= MAX_WORDS).then_some(data)
+}
+
+/// Protocol id of messages in `encoding`.
+pub(super) fn protocol_of(encoding: Encoding) -> u8 {
+    match encoding {
+        Encoding::Strict | Encoding::Lax => BINARY as u8,
+        Encoding::Compact => COMPACT as u8,
+    }
 }
 
 /// The same byte of a block's id that makes its pairs hold for one message only.

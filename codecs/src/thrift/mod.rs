@@ -9,6 +9,8 @@
 //! walk.rs        the end of a struct, where nothing else delimits a message
 //! packet.rs      a whole message, and its head
 //! rewrite.rs     changed names, ids and pairs, spliced into the bytes that arrived
+//! translate.rs   a message in another transport or protocol
+//! transcode.rs   a struct in the other protocol
 //! exception.rs   how calls end
 //! persistent.rs  pairs that hold for the rest of a connection
 //! connection.rs  whose turn it is, and who asked
@@ -25,6 +27,10 @@
 //! from others. Beside the pairs of THeader, metadata names that cannot be changed tell what is on
 //! the wire: `:type` (`call`, `reply`, `exception`, `oneway`), `:seqid`, `:transport` and
 //! `:protocol`.
+//!
+//! Clients and servers need not speak the same: a cluster whose options name a transport or a
+//! protocol gets its calls in these, and each caller gets its answer in its own. The pairs of THeader
+//! are lost on the way to a transport that has none, and its transforms are undone.
 //!
 //! Specification: doc/specs of apache/thrift.
 
@@ -56,6 +62,8 @@ mod options;
 mod packet;
 mod persistent;
 mod rewrite;
+mod transcode;
+mod translate;
 mod transport;
 mod varint;
 mod walk;
@@ -133,28 +141,25 @@ impl Codec {
         Self { options, longest }
     }
 
-    /// Writes `head`, with what `change` makes of it beside the changes that were made to it.
+    /// Writes `head`, the message in `packet`, with what `change` makes of it beside the changes that
+    /// were made to it.
     fn write(
         &self,
         head: &Head,
-        change: impl Fn(&mut Rewrite, &Packet),
+        packet: &Packet,
+        change: impl Fn(&mut Rewrite),
         out: &mut Output,
     ) -> Written {
         let wire = head.wire();
-        let transport = transport_of(wire, &self.options);
-        let Ok(packet) = Packet::peek(wire, transport) else {
-            out.put_slice(wire, 0..wire.len());
-            return unmodified(head);
-        };
-        if let Some(mut rewrite) = Rewrite::of(head, &packet) {
-            change(&mut rewrite, &packet);
-            if rewrite.write(wire, &packet, self.longest, out) {
+        if let Some(mut rewrite) = Rewrite::of(head, packet) {
+            change(&mut rewrite);
+            if rewrite.write(wire, packet, self.longest, out) {
                 return Written::Whole;
             }
         }
         let mut rewrite = Rewrite::default();
-        change(&mut rewrite, &packet);
-        if !rewrite.write(wire, &packet, self.longest, out) {
+        change(&mut rewrite);
+        if !rewrite.write(wire, packet, self.longest, out) {
             out.put_slice(wire, 0..wire.len());
         }
         unmodified(head)
@@ -192,11 +197,17 @@ impl MessageCodec for Codec {
     fn encode(&self, stream: StreamId, head: &Head, out: &mut Output) -> Written {
         // Ids have 32 bits, as `MAX_ID` says.
         let seqid = stream.0 as u32;
-        self.write(
-            head,
-            |rewrite, packet| rewrite.renumber(packet, seqid, seqid),
-            out,
-        )
+        let wire = head.wire();
+        match Packet::peek(wire, transport_of(wire)) {
+            Ok(packet) => {
+                let change = |rewrite: &mut Rewrite| rewrite.renumber(&packet, seqid, seqid);
+                self.write(head, &packet, change, out)
+            }
+            Err(_) => {
+                out.put_slice(wire, 0..wire.len());
+                unmodified(head)
+            }
+        }
     }
 
     fn reply(&self, stream: StreamId, echo: Echo, reply: &Reply, out: &mut Output) {

@@ -12,10 +12,10 @@ use super::transport::Transport;
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 pub struct Options {
     /// `transport`: `auto`, `framed`, `unframed` or `header`. Default `auto`, which tells them by
-    /// the first bytes of each message. Others than the given one end the connection.
+    /// the first bytes of each message. Of a listener: others than the given one end the connection.
+    /// Of a cluster: what servers get, whatever the caller speaks; with `auto`, the caller's own.
     pub transport: Choice<Transport>,
-    /// `protocol`: `auto`, `binary` or `compact`. Default `auto`. Others than the given one end the
-    /// connection.
+    /// `protocol`: `auto`, `binary` or `compact`. Default `auto`. As `transport` otherwise.
     pub protocol: Choice<Values>,
     /// `multiplexing`: whether many exchanges share a connection, told apart by their sequence ids.
     /// Only for servers and clients that answer in any order or await that. Default `false`: one at

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use sabir_core::head::{Head, Kind};
+use sabir_core::message::u32_at;
 use sabir_core::metadata::{Metadata, Span};
 use sabir_core::name::Field;
 
@@ -10,7 +11,7 @@ use super::exception;
 use super::fault::{Bad, Fault};
 use super::header::{self, Header, Transform};
 use super::message::{self, Encoding, Message};
-use super::options::{Choice, Options};
+use super::options::Options;
 use super::transport::{self, Transport};
 use super::walk::Walk;
 use super::zlib;
@@ -35,7 +36,7 @@ impl Packet {
     /// # Errors
     /// Whatever leaves nobody to answer: the connection cannot go on.
     pub(super) fn read(wire: &[u8], options: &Options, longest: usize) -> Result<Self, Bad> {
-        let transport = transport_of(wire, options);
+        let transport = transport_of(wire);
         let mut packet = Self::of(wire, transport, longest)?;
         if let Some(message) = &packet.message {
             transport::check(message.encoding, options).map_err(|fault| fault.at(0))?;
@@ -223,9 +224,10 @@ impl Packet {
 }
 
 /// The transport of a whole message.
-pub(super) fn transport_of(wire: &[u8], options: &Options) -> Transport {
-    let starts = wire.first().is_some_and(|&first| first >= 0x80);
-    if starts || options.transport == Choice::Only(Transport::Unframed) {
+pub(super) fn transport_of(wire: &[u8]) -> Transport {
+    // The old binary protocol starts with the length of its name, never with that of the rest.
+    let is_framed = u32_at(wire, 0).is_some_and(|len| u64::from(len) + 4 == wire.len() as u64);
+    if !is_framed {
         Transport::Unframed
     } else if wire.get(4..6) == Some(&header::MAGIC[..]) {
         Transport::Header

@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use sabir_core::head::{Head, Kind};
+use sabir_core::metadata::Span;
 use sabir_core::name::Field;
 use sabir_core::output::Output;
 use smallvec::SmallVec;
 
-use super::header::{self, Header};
+use super::header::{self, Header, Pair};
 use super::message::{MAX_NAME, Message};
 use super::packet::Packet;
 use super::transport::Transport;
@@ -35,8 +36,11 @@ impl Rewrite {
     /// The changes that were made to `head`; `None` if the message has no place for them.
     pub(super) fn of(head: &Head, packet: &Packet) -> Option<Self> {
         let mut rewrite = Self::default();
-        let is_rewritten = |field| head.is_rewritten(field);
-        if Field::ALL.into_iter().any(is_rewritten) {
+        if !head.is_modified() {
+            // Nor are pairs parsed that nobody looked at.
+            return Some(rewrite);
+        }
+        if is_renamed(head) {
             rewrite.name = Some(name_of(head)?);
         }
         if head.metadata().is_modified() {
@@ -173,8 +177,13 @@ impl Rewrite {
     }
 }
 
+/// Whether service, method or another field was rewritten.
+pub(super) fn is_renamed(head: &Head) -> bool {
+    Field::ALL.into_iter().any(|field| head.is_rewritten(field))
+}
+
 /// The name that a call has to have for its rewritten fields.
-fn name_of(head: &Head) -> Option<SmallVec<[u8; 32]>> {
+pub(super) fn name_of(head: &Head) -> Option<SmallVec<[u8; 32]>> {
     let others = [Field::Version, Field::Signature, Field::Group];
     if head.kind == Kind::Response || others.into_iter().any(|field| head.is_rewritten(field)) {
         return None;
@@ -191,24 +200,37 @@ fn name_of(head: &Head) -> Option<SmallVec<[u8; 32]>> {
 
 /// Header data with the pairs that `head` has now.
 fn data(head: &Head, header: &Header) -> Option<Vec<u8>> {
+    let wire = head.wire();
+    let pairs = pairs(head, Some(header))?;
+    let rest = header.pairs(wire, &mut |_| {}).ok()?;
+    let lead = &wire[header.lead.clone()];
+    header::data(lead, pairs.iter().copied(), &wire[rest])
+}
+
+/// The pairs that `head` has now, of which those on the wire are in `header`; `None` if something
+/// was changed that is none of them, or they cannot be read.
+pub(super) fn pairs<'a>(
+    head: &'a Head,
+    header: Option<&Header>,
+) -> Option<Vec<(&'a [u8], &'a [u8])>> {
+    if header.is_none() && !head.is_modified() {
+        return Some(Vec::new());
+    }
     let (wire, metadata) = (head.wire(), head.metadata());
     if metadata.fault().is_some() || metadata.removed_fixed() {
         return None;
     }
     let mut pairs = Vec::new();
-    let rest = header.pairs(wire, &mut |pair| {
-        let is_cut = |raw: &sabir_core::metadata::Span| {
-            (raw.start as usize, raw.end as usize) == (pair.name.start, pair.value.end)
-        };
-        if !metadata.removed().any(|raw| is_cut(&raw)) {
-            pairs.push((&wire[pair.name], &wire[pair.value]));
+    let mut keep = |pair: Pair| {
+        let is_cut =
+            |raw: Span| (raw.start as usize, raw.end as usize) == (pair.name.start, pair.value.end);
+        if !metadata.removed().any(is_cut) {
+            pairs.push((&wire[pair.name.clone()], &wire[pair.value.clone()]));
         }
-    });
-    let rest = rest.ok()?;
+    };
+    if let Some(header) = header {
+        header.pairs(wire, &mut keep).ok()?;
+    }
     pairs.extend(metadata.added());
-    header::data(
-        &wire[header.lead.clone()],
-        pairs.iter().copied(),
-        &wire[rest],
-    )
+    Some(pairs)
 }

@@ -1,8 +1,11 @@
 //! What is found in messages.
 
+use sabir_codecs::motan2::{Motan2, Options};
 use sabir_core::head::Kind;
+use sabir_core::message::MessageCodec;
 use sabir_core::name::Field;
-use sabir_core::outcome::Outcome;
+use sabir_core::outcome::{Code, Outcome, Reply};
+use sabir_core::output::Output;
 
 use crate::messages::{self, message, request};
 use crate::vectors::bytes;
@@ -76,6 +79,24 @@ fn a_one_way_request_awaits_nothing() {
         let wire = message(flags, 0, 6, b"M_p\nS\nM_m\nf", b"");
         assert_eq!(head(&wire).kind, kind, "{flags:#x}");
     }
+}
+
+#[test]
+fn one_way_requests_are_answered_where_wanted() {
+    let codec = Motan2::new(Options {
+        answer_one_way: true,
+        ..Options::default()
+    });
+    let decoded = codec.decode(messages::m5()).expect("a sound request");
+    assert_eq!(decoded.head.kind, Kind::Request);
+    let reply = Reply::refused(Code::TimedOut, "slow");
+    let mut out = Output::default();
+    codec.reply(decoded.stream, decoded.head.echo, &reply, &mut out);
+    let (id, answer) = decode(&out.to_vec().into());
+    assert_eq!(
+        (id, answer.kind, answer.outcome.code),
+        (3, Kind::Response, Code::TimedOut)
+    );
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Whose turn it is, and whom an answer is for.
 
 use bytes::Bytes;
-use sabir_codecs::thrift::{Choice, Options, Transport, Values};
+use sabir_codecs::thrift::{Choice, Options};
 use sabir_core::connection::{ConnectionError, SendError, Written};
 use sabir_core::frame::StreamId;
 use sabir_core::head::Kind;
@@ -258,27 +258,6 @@ fn a_message_may_arrive_byte_by_byte() {
         }
         let (_, head) = server.recv_one(&[*last]);
         assert_eq!(head.wire(), &message);
-    }
-}
-
-#[test]
-fn a_cluster_of_one_kind_gets_no_other() {
-    let options = Options {
-        transport: Choice::Only(Transport::Framed),
-        protocol: Choice::Only(Values::Binary),
-        ..Options::default()
-    };
-    for (message, goes) in [
-        (framed(T1), true),
-        (framed(T2), true),
-        (unframed(T1), false),
-        (unframed(T6), false),
-        (framed(T3), false),
-    ] {
-        let mut client = Driven::new(Role::Client, options);
-        let sent = client.send(StreamId(1), decode(&message));
-        assert_eq!(sent.is_ok(), goes, "{message:?}");
-        assert_eq!(client.sent().is_empty(), !goes);
     }
 }
 

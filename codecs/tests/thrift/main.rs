@@ -8,6 +8,7 @@ use sabir_core::message::MessageCodec;
 use sabir_core::name::Name;
 use sabir_core::output::Output;
 
+mod allocations;
 mod connections;
 mod decoding;
 mod driven;
@@ -18,6 +19,7 @@ mod messages;
 mod mutation;
 mod persistence;
 mod replies;
+mod translation;
 #[path = "../vectors/mod.rs"]
 mod vectors;
 

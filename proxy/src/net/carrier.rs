@@ -111,7 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             // Nobody wakes us for letters that we did not look for while there was no room.
             progress |= full && !self.is_full();
             self.resume_pumps();
-            if self.is_done() && flushed.is_ready() {
+            // What has said its last word takes no requests while that is being written.
+            if self.link.conn().is_finished() {
+                self.handle.state.set(State::Draining);
+            }
+            if self.is_done() && flushed.is_ready() && self.link.backlog() == 0 {
                 return Poll::Ready(Ok(self.why_done()));
             }
             if !progress && !self.has_letters() {

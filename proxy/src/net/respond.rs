@@ -33,6 +33,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_response_head(&mut self, key: DefaultKey, mut head: Head) {
+        if head.interim {
+            // No answer yet: nothing that filters or the route do to answers concerns it.
+            self.streams.insert(self.exchanges[key].stream, key);
+            return self.stream_down(key, Frame::Head(head));
+        }
         let exchange = &mut self.exchanges[key];
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();

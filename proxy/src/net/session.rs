@@ -182,7 +182,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             progress |= self.resume_pumps();
             // The socket was not asked for input while there was no room, and cannot wake us for it.
             progress |= self.has_deferred_room() || (!wanted && self.wants_read());
-            if let Some(ended) = self.is_over(flushed.is_ready()) {
+            // Bodies that went on meanwhile may have left something to write.
+            let flushed = flushed.is_ready() && self.link.backlog() == 0;
+            if let Some(ended) = self.is_over(flushed) {
                 return Poll::Ready(Ok(ended));
             }
             if !progress {

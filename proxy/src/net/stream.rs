@@ -47,6 +47,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let body = exchange.body.get_or_insert_default();
         match &frame {
+            Frame::Head(head) if head.interim => {}
             Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
