@@ -17,6 +17,7 @@ fn the_demo_holds_what_it_expects() {
         "  Dubbo ",
         "  Motan2 ",
         "  Thrift (THeader) ",
+        "  HTTP/1.1 ",
         "users, split 50/50",
         "expectations hold",
     ] {

@@ -75,14 +75,13 @@ pub(crate) async fn run(serve: bool) -> anyhow::Result<()> {
 /// What is there, and where.
 fn opening(stage: &Stage) -> String {
     let [v1, v2, batch] = NAMES;
+    let others = dialect::ALL.map(Dialect::name).join(", ");
     let (config, admin) = (stage.config.path().display(), stage.proxy.admin);
     let callers = CONNECTIONS * CALLERS;
-    let others = dialect::ALL.map(Dialect::name).join(", ");
-    let protocols = format!("Dubbo, {others}");
     format!(
-        "Providers {v1}, {v2} and {batch} of {protocols}, the proxy,\n\
-         and consumers, in Dubbo with {callers} calls in flight on {CONNECTIONS} connections: all in this\n\
-         process, through sockets on 127.0.0.1.\n\
+        "Providers {v1}, {v2} and {batch} in Dubbo, {others},\n\
+         the proxy, and consumers; those of Dubbo keep {callers} calls in flight on {CONNECTIONS} connections.\n\
+         All of it is in this process, and talks through sockets on 127.0.0.1.\n\
          configuration  {config}\n\
          admin          http://{admin}/  (/stats /clusters /config_dump /metrics)"
     )

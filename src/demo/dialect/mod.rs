@@ -11,6 +11,7 @@ use sabir::core::outcome::Reply;
 
 use super::message::{CallError, Request};
 
+mod http1;
 mod motan2;
 mod thrift;
 
@@ -56,7 +57,7 @@ pub(super) struct Asked<'a> {
 }
 
 /// All of them.
-pub(super) const ALL: [&dyn Dialect; 2] = [&motan2::Motan2, &thrift::Thrift];
+pub(super) const ALL: [&dyn Dialect; 3] = [&motan2::Motan2, &thrift::Thrift, &http1::Http1];
 
 /// The one of connections that start with `first`; `None` leaves Dubbo.
 pub(super) fn of(first: u8) -> Option<&'static dyn Dialect> {
