@@ -39,7 +39,11 @@ impl Pair {
         let mut input = bytes.clone();
         let mut events = VecDeque::with_capacity(4);
         let (now, out) = (self.now, &mut self.out);
-        let mut turn = Turn { now, events: &mut events, out };
+        let mut turn = Turn {
+            now,
+            events: &mut events,
+            out,
+        };
         let conn = match role {
             Role::Server => &mut self.down,
             Role::Client => &mut self.up,
@@ -67,12 +71,26 @@ impl Pair {
                 }
                 frame => frame,
             };
-            let mut turn = Turn { now: self.now, events: &mut events, out: &mut self.out };
-            let _ = self.up.send(up_stream, frame, &mut turn).expect("a sound frame");
+            let mut turn = Turn {
+                now: self.now,
+                events: &mut events,
+                out: &mut self.out,
+            };
+            let _ = self
+                .up
+                .send(up_stream, frame, &mut turn)
+                .expect("a sound frame");
         }
         for (_, frame) in self.frames(Role::Client, response) {
-            let mut turn = Turn { now: self.now, events: &mut events, out: &mut self.out };
-            let _ = self.down.send(stream, frame, &mut turn).expect("a sound frame");
+            let mut turn = Turn {
+                now: self.now,
+                events: &mut events,
+                out: &mut self.out,
+            };
+            let _ = self
+                .down
+                .send(stream, frame, &mut turn)
+                .expect("a sound frame");
         }
         black_box(self.out.len());
         self.out.advance(self.out.remaining());
@@ -123,7 +141,11 @@ fn http1(criterion: &mut Criterion) {
             });
         });
         bench.bench_function("exchange, one change", |b| {
-            b.iter(|| pair.exchange(&request, &response, |head| head.set(&trace, b"4bf92f3577b3")));
+            b.iter(|| {
+                pair.exchange(&request, &response, |head| {
+                    head.set(&trace, b"4bf92f3577b3")
+                })
+            });
         });
         bench.finish();
     }
@@ -137,7 +159,11 @@ fn http1(criterion: &mut Criterion) {
         b.iter(|| {
             let frames = pair.frames(Role::Server, &ask);
             let mut events = VecDeque::new();
-            let mut turn = Turn { now: pair.now, events: &mut events, out: &mut pair.out };
+            let mut turn = Turn {
+                now: pair.now,
+                events: &mut events,
+                out: &mut pair.out,
+            };
             pair.down.reply(frames[0].0, [0; 8], &refusal, &mut turn);
             pair.out.advance(pair.out.remaining());
         });

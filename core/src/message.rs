@@ -133,6 +133,8 @@ pub struct MessageConnection<C> {
     max_len: usize,
     last_id: u64,
     turn: Exchange,
+    /// Whether more arrived than may be decoded before an answer.
+    is_ahead: bool,
     keepalive: Option<Keepalive>,
 }
 
@@ -155,6 +157,7 @@ impl<C: MessageCodec> MessageConnection<C> {
             max_len: limits.max_message_bytes,
             last_id: 0,
             turn: Exchange::Idle,
+            is_ahead: false,
             keepalive: limits.keepalive.map(|every| Keepalive::new(every, now)),
         }
     }
@@ -233,6 +236,7 @@ impl<C: MessageCodec> Connection for MessageConnection<C> {
             let message = self.codec.decode(input.split_to(len).freeze())?;
             self.accept(message, turn)?;
         }
+        self.is_ahead = !input.is_empty();
         Ok(())
     }
 
@@ -265,6 +269,11 @@ impl<C: MessageCodec> Connection for MessageConnection<C> {
 
     fn open(&mut self, _stream: StreamId) -> bool {
         self.turn == Exchange::Idle
+    }
+
+    fn wants_read(&self) -> bool {
+        // Who sends on before it is answered is not buffered; who does not is heard when it leaves.
+        self.turn != Exchange::Answering || !self.is_ahead
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -111,9 +111,15 @@ fn serial_server_answers_before_it_reads_on() {
     let mut server = Driven::new(Limits::default());
     let mut input = BytesMut::from(&b"\x03qa\x03qb"[..]);
     assert_eq!(server.recv(&mut input), Ok(vec![StreamId(1)]));
+    assert!(!server.conn.wants_read(), "it has more than it may look at");
     assert_eq!(server.recv(&mut input), Ok(vec![]));
     server.with(|conn, turn| conn.reply(StreamId(1), [0; 8], &OK, turn));
+    assert!(server.conn.wants_read());
     assert_eq!(server.recv(&mut input), Ok(vec![StreamId(2)]));
+    assert!(
+        server.conn.wants_read(),
+        "to hear whether the client leaves"
+    );
 }
 
 #[test]

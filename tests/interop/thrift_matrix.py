@@ -5,7 +5,7 @@ from functools import partial
 import sabir
 import sabir_config as config
 from case import Case, expect, same
-from process import free_port, wait_until
+from process import established, free_port, wait_until
 from thrift_peers import KINDS, PYTHON, Client, Server
 
 # Transport and protocol that clients have, and the kind of server that takes them. "lax" is the
@@ -18,9 +18,9 @@ FRAMED = {"protocol_options": {"transport": "framed"}}
 class Proxy(sabir.Sabir):
     """A proxy whose listeners speak Thrift; `options` by listener name."""
 
-    def __init__(self, name, listeners, clusters, options=None):
+    def __init__(self, name, listeners, clusters, options=None, **more):
         self._options = options or {}
-        super().__init__(name, listeners, clusters)
+        super().__init__(name, listeners, clusters, **more)
 
     def document(self, listeners, clusters, **more):
         made = [listener(name, self.port(name), routes, **self._options.get(name, {})) for name, routes in
@@ -83,12 +83,34 @@ class Shared:
         return self.proxy.port("unframed" if kind == "unframed-lax" else "auto")
 
 
+def translator(world):
+    """A proxy with a listener for each kind of server, whatever the clients speak."""
+    server = Shared(world, False).server
+    if not hasattr(world, "thrift_translator"):
+        listeners, clusters, options = {}, [], {}
+        for kind in KINDS:
+            transport, protocol = kind.split("-")
+            spoken = {"protocol_options": {"transport": transport, "protocol": protocol}}
+            clusters.append(cluster(kind, server.address(kind), **spoken))
+            listeners[kind] = listeners[f"{kind}-unframed"] = [to(kind)]
+            options[f"{kind}-unframed"] = UNFRAMED
+        world.thrift_translator = Proxy("sabir-thrift-translator", listeners, clusters, options)
+        world.kept.add(world.thrift_translator.child.pid)
+    return world.thrift_translator
+
+
 class Pair:
     """The client with connections of one kind, and the server behind the port it calls."""
 
     def __init__(self, world, way, kind):
         shared = Shared(world, way == "sabir")
         self.server, self.client, self.kind, self.port = shared.server, shared.client, kind, shared.port(kind)
+
+    def towards(self, world, server_kind):
+        """The same, but servers of this kind behind it."""
+        listener = f"{server_kind}-unframed" if self.kind == "unframed-lax" else server_kind
+        self.port = translator(world).port(listener)
+        return self
 
     def ask(self, op, **arguments):
         return self.client.ask(op, kind=self.kind, port=self.port, **arguments)
@@ -150,6 +172,25 @@ def matrix(way):
             yield Case(f"{way} thrift {kind} {name}", run, [PYTHON])
 
 
+def translation(kind, server_kind, world):
+    """Neither side notices that the other speaks differently."""
+    pair = Pair(world, "direct", kind).towards(world, server_kind)
+    for scenario in (values, multiplexed, oneway, exceptions):
+        scenario(pair)
+    pair.ask("large")
+    same(pair.ask("many", threads=4, calls=20), 80, "calls")
+    if "header" in kind:
+        pair.ask("echo", zlib=True)
+        if "header" in server_kind:
+            headers(pair)
+
+
+def translations():
+    for kind, server_kind in ((kind, server_kind) for kind in CLIENTS for server_kind in KINDS):
+        run = partial(translation, kind, server_kind)
+        yield Case(f"sabir thrift {kind}->{server_kind}", run, [PYTHON])
+
+
 def direct_cases():
     return list(matrix("direct"))
 
@@ -160,11 +201,11 @@ def direct_cases():
 class Own:
     """A proxy of one case: "in" leads to the server of this kind by these routes."""
 
-    def __init__(self, world, kind, routes, options=None, clusters=()):
+    def __init__(self, world, kind, routes, options=None, clusters=(), **more):
         shared = Shared(world, False)
         self.client, self.server, self.kind = shared.client, shared.server, kind
         made = [cluster("server", shared.server.address(CLIENTS[kind]), **(options or {})), *clusters]
-        self.proxy = Proxy(f"sabir-thrift-{kind}", {"in": routes}, made, {"in": options or {}})
+        self.proxy = Proxy(f"sabir-thrift-{kind}", {"in": routes}, made, {"in": options or {}}, **more)
 
     def ask(self, op, **arguments):
         return self.client.ask(op, kind=self.kind, port=self.proxy.port("in"), **arguments)
@@ -193,10 +234,20 @@ def refusals(kind, world):
 
 def late(kind, world):
     """An answer that comes too late reaches nobody, whoever calls next."""
-    own = Own(world, kind, [to("server", timeout="0.3s")], options_of(kind))
-    pending = own.client.send("late", kind=kind, port=own.proxy.port("in"), milliseconds=600)
+    own = Own(world, kind, [to("server", timeout="1s")], options_of(kind))
+    pending = own.client.send("late", kind=kind, port=own.proxy.port("in"), milliseconds=1500)
     own.ask("many", threads=4, calls=50)
     same(pending.result()["type"], 6, "type of the exception")
+
+
+def shared_connection(kind, world):
+    """Calls of many clients share a connection, and each gets its own answer."""
+    options = {"protocol_options": {**(options_of(kind) or {}).get("protocol_options", {}), "multiplexing": True}}
+    own = Own(world, kind, [to("server")], options, workers=1)
+    own.ask("echo")
+    same(own.ask("many", threads=16, calls=50), 800, "calls")
+    same(len(established(own.server.ports[CLIENTS[kind]], own.proxy.child.pid)), 1, "connections to the server")
+    same(own.ask("refused", method="nope", again="touch")["type"], 1, "type of the server's exception")
 
 
 def mutation(kind, world):
@@ -236,9 +287,10 @@ def refuses_what_cannot_be_carried(world):
 
 
 def proxy_cases():
-    made = list(matrix("sabir"))
+    made = [*matrix("sabir"), *translations()]
     for kind in CLIENTS:
-        for name, scenario in {"refusals": refusals, "late answers": late, "rewritten": rewrite}.items():
+        for name, scenario in {"refusals": refusals, "late answers": late, "rewritten": rewrite,
+                               "shared connection": shared_connection}.items():
             made.append(Case(f"sabir thrift {kind} {name}", partial(scenario, kind), [PYTHON]))
     for kind in ("header-binary", "header-compact"):
         made.append(Case(f"sabir thrift {kind} mutation", partial(mutation, kind), [PYTHON]))

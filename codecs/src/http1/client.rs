@@ -239,10 +239,6 @@ impl Client {
             self.finished = true;
             return Err(SendError::Closed);
         }
-        if last && matches!(self.reading, Reading::Tunnel) {
-            // There is no way to close one side alone, and the server must learn of it.
-            self.finished = true;
-        }
         if last {
             exchange.request = Stage::Done;
         }
@@ -334,6 +330,12 @@ impl Connection for Client {
 
     fn wants_read(&self) -> bool {
         !self.inbox.is_full()
+    }
+
+    /// The client's side of a tunnel has ended.
+    fn wants_shutdown(&self) -> bool {
+        let ended = |e: &Exchange| e.request == Stage::Done;
+        matches!(self.reading, Reading::Tunnel) && self.exchange.as_ref().is_some_and(ended)
     }
 
     fn is_finished(&self) -> bool {

@@ -6,6 +6,7 @@ use sabir_core::connection::{Event, EventKind, Turn};
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::metadata::Malformed;
+use sabir_core::outcome::Outcome;
 
 use super::body::{Body, Gather, Piece};
 use super::options::Options;
@@ -20,6 +21,8 @@ pub(super) struct Inbox {
     /// Bytes of body that have arrived.
     total: u64,
     gather: Gather,
+    /// What the head said, which trailers do not change.
+    outcome: Outcome,
 }
 
 impl Default for Inbox {
@@ -29,6 +32,7 @@ impl Default for Inbox {
             unread: 0,
             total: 0,
             gather: Gather::default(),
+            outcome: Outcome::OK,
         }
     }
 }
@@ -80,7 +84,8 @@ impl Inbox {
                 }
                 Piece::Trailers(block) => {
                     self.flush(turn);
-                    let head = Head::new(NAME, Kind::Response, block, pairs::of_trailers);
+                    let mut head = Head::new(NAME, Kind::Response, block, pairs::of_trailers);
+                    head.outcome = self.outcome;
                     self.frame(Frame::Trailers(head), turn);
                     return Ok(true);
                 }
@@ -106,7 +111,8 @@ impl Inbox {
     }
 
     /// Passes on the head of the message.
-    pub(super) fn head(&self, head: Head, turn: &mut Turn<'_>) {
+    pub(super) fn head(&mut self, head: Head, turn: &mut Turn<'_>) {
+        self.outcome = head.outcome;
         self.frame(Frame::Head(head), turn);
     }
 

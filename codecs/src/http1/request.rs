@@ -263,6 +263,10 @@ fn facts(
         let part = "Content-Length: body too long";
         return Err(Refusal::new(413, Malformed { part, at: 0 }));
     }
+    // RFC 9110 §9.3.6 and §9.3.8: what would follow means nothing, or another request.
+    if matches!(verb, Verb::Connect | Verb::Trace) && length.is_some() {
+        return Err(Refusal::bad("body: not with this method", 0));
+    }
     let granted = |upgrade: &[u8]| {
         let is = |known: &String| upgrade.eq_ignore_ascii_case(known.as_bytes());
         options.upgrades.iter().any(is)

@@ -173,7 +173,7 @@ impl<'a> Facts<'a> {
         let mut copy = Copy::new(wire, from);
         let mut hops_left = None;
         for line in lines {
-            if line.known == Known::MaxForwards {
+            if line.known == Known::MaxForwards && !edits.drops(line.raw) {
                 hops_left = number(line.value.of(wire));
             }
             if self.drops(line) || ends_here(line, wire, &self.hops, edits, options) {

@@ -258,6 +258,11 @@ impl Connection for Server {
         !self.finished && !self.inbox.is_full() && self.held < WINDOW
     }
 
+    /// The last answer was given; what the client still sends is not looked at.
+    fn wants_shutdown(&self) -> bool {
+        matches!(self.reading, Reading::Linger) && self.exchange.is_none()
+    }
+
     fn is_finished(&self) -> bool {
         self.finished
     }

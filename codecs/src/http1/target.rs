@@ -136,17 +136,18 @@ pub(super) fn is_authority(authority: &[u8]) -> bool {
             if end == 1 || !authority[1..end].iter().all(is_ip) {
                 return false;
             }
-            (&authority[..=end], &authority[end + 1..])
+            (&authority[1..end], &authority[end + 1..])
         }
         _ => authority.split_at(memchr(b':', authority).unwrap_or(authority.len())),
     };
-    let is_host = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=[:]".contains(b);
+    let is_host = |b: &u8| b.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(b);
     let is_port = match port {
         [] => true,
         [b':', digits @ ..] => digits.len() <= 5 && digits.iter().all(u8::is_ascii_digit),
         _ => false,
     };
-    !host.is_empty() && host.iter().all(is_host) && is_port
+    let is_literal = authority.starts_with(b"[");
+    !host.is_empty() && (is_literal || host.iter().all(is_host)) && is_port
 }
 
 /// Whether this is a method. RFC 9110 §9.1.
@@ -209,7 +210,8 @@ mod tests {
             assert!(is_authority(right.as_bytes()), "{right}");
         }
         for wrong in [
-            "", "a b", "a:x", "u@a", "a/b", "[::1", "[]", "[::1]x", ":80", "a:123456", "a\t",
+            "", "a b", "a:x", "u@a", "a/b", "[::1", "[]", "[::1]x", ":80", "a:123456", "a[b", "a]",
+            "a:b:1", "a\t",
         ] {
             assert!(!is_authority(wrong.as_bytes()), "{wrong}");
         }

@@ -37,6 +37,8 @@ pub(super) struct ThriftConnection {
     persistent: Persistent,
     /// The walk over an unframed message that has not arrived completely.
     walk: Option<Walk>,
+    /// Whether more arrived than may be looked at before an answer.
+    is_ahead: bool,
     finished: bool,
 }
 
@@ -83,6 +85,7 @@ impl ThriftConnection {
             side,
             persistent: Persistent::default(),
             walk: None,
+            is_ahead: false,
             finished: false,
         }
     }
@@ -293,6 +296,7 @@ impl Connection for ThriftConnection {
             };
             self.accept(input.split_to(len).freeze(), turn)?;
         }
+        self.is_ahead = !input.is_empty();
         Ok(())
     }
 
@@ -329,6 +333,11 @@ impl Connection for ThriftConnection {
             Side::Client(call) => call.is_none() && !self.finished,
             Side::Server(_) => false,
         }
+    }
+
+    fn wants_read(&self) -> bool {
+        // Who sends on before it is answered is not buffered; who does not is heard when it leaves.
+        !self.is_ahead || !self.holds_back()
     }
 
     fn is_finished(&self) -> bool {

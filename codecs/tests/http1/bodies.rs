@@ -63,6 +63,17 @@ fn trailers_pass_to_those_who_understand_them() {
 }
 
 #[test]
+fn trailers_do_not_change_how_the_exchange_ended() {
+    let mut client = End::client("GET");
+    let answer = "HTTP/1.1 500 No\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: 1\r\n\r\n";
+    client.feed(answer).unwrap();
+    let Some((_, Frame::Trailers(trailers))) = client.frames().pop() else {
+        panic!("no trailers");
+    };
+    assert_eq!(trailers.outcome.code, sabir_core::outcome::Code::Internal);
+}
+
+#[test]
 fn a_body_until_close_passes_in_chunks() {
     let mut proxy = Proxy::new(Value::Null);
     proxy.client_says(GET);
@@ -315,5 +326,40 @@ fn a_client_sees_frames_of_each_framing() {
     assert!(
         seen[1].ends_with("body \"ab\"") && seen[2].contains("[88]"),
         "{seen:?}"
+    );
+}
+
+/// What is allocated is what the receiving buffers need to be shared, and where events are put.
+#[test]
+fn a_small_exchange_that_nobody_touches_allocates_next_to_nothing() {
+    let mut proxy = Proxy::new(Value::Null);
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-A: b\r\n\r\nok";
+    let Proxy { down, up, .. } = &mut proxy;
+    let mut counts = Vec::new();
+    for n in 0..4 {
+        let stream = sabir_core::frame::StreamId(n);
+        let count = allocation_counter::measure(|| {
+            down.feed(GET).unwrap();
+            assert!(up.conn.open(stream));
+            let request = down.events.pop_front().unwrap();
+            let sabir_core::connection::EventKind::Frame(frame) = request.kind else {
+                panic!("a frame");
+            };
+            let _ = up.send(stream, frame).unwrap();
+            up.feed(answer).unwrap();
+            while let Some(event) = up.events.pop_front() {
+                let sabir_core::connection::EventKind::Frame(frame) = event.kind else {
+                    continue;
+                };
+                let _ = down.send(request.stream, frame).unwrap();
+            }
+        });
+        counts.push(count.count_total);
+        down.sent();
+        up.sent();
+    }
+    assert!(
+        counts[3] <= 4,
+        "two buffers, and to share each of them: {counts:?}"
     );
 }

@@ -4,10 +4,11 @@ use httparse::{EMPTY_HEADER, Status};
 use proptest::prelude::*;
 use serde_json::Value;
 
-use sabir_core::frame::Frame;
+use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::outcome::Code;
+use sabir_core::protocol::Role;
 
-use crate::rig::{End, GET, Proxy};
+use crate::rig::{End, GET, Proxy, request, response};
 
 /// Pieces of which requests and responses are made, sound and not.
 fn pieces() -> impl Strategy<Value = Vec<u8>> {
@@ -123,6 +124,44 @@ proptest! {
             let _ = client.eof();
         }
         prop_assert!(client.frames().len() <= bytes.len() + 2);
+    }
+
+    /// Whatever a driver does in whatever order, nothing panics, and what is finished stays so.
+    #[test]
+    fn any_order_of_operations_is_survived(
+        steps in prop::collection::vec((0..9_u8, 0..4_u64, pieces()), 0..24),
+        is_server in any::<bool>(),
+    ) {
+        let role = if is_server { Role::Server } else { Role::Client };
+        let mut end = End::new(role, Value::Null);
+        let head = if is_server {
+            response("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello")
+        } else {
+            request("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n")
+        };
+        let mut dead = false;
+        for (step, stream, bytes) in steps {
+            let stream = StreamId(stream);
+            match step {
+                0..=2 if !dead => dead = end.feed(&bytes).is_err(),
+                3 if !dead => {
+                    dead = true;
+                    let _ = end.eof();
+                }
+                4 => drop(end.conn.open(stream)),
+                5 => drop(end.send(stream, Frame::Head(head.clone()))),
+                6 => {
+                    let last = bytes.len() % 2 == 0;
+                    let _ = end.send(stream, Frame::Data { bytes: bytes.into(), end: last });
+                }
+                7 => end.reply(stream, Code::NotFound),
+                8 => drop(end.send(stream, Frame::Reset(Reason::Cancelled))),
+                _ => end.with(|conn, turn| conn.consumed(stream, bytes.len(), turn)),
+            }
+            let finished = end.conn.is_finished();
+            let _ = end.wait(std::time::Duration::from_secs(1));
+            prop_assert!(!finished || end.conn.is_finished());
+        }
     }
 
     /// What passes through us is understood by ourselves as what it was.

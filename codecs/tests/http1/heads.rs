@@ -269,14 +269,29 @@ fn interim_responses_are_passed_on_to_those_who_understand_them() {
 #[test]
 fn requests_are_told_from_other_protocols() {
     let sniff = |first: &[u8]| sabir_codecs::http1::Http1::default().sniff(first);
-    for text in ["GET / HTTP/1.1\r\n", "OPTIONS *", "M-SEARCH * ", "GET http://a/", "CONNECT [::1]:1"] {
+    for text in [
+        "GET / HTTP/1.1\r\n",
+        "OPTIONS *",
+        "M-SEARCH * ",
+        "GET http://a/",
+        "CONNECT [::1]:1",
+    ] {
         assert_eq!(sniff(text.as_bytes()), Sniff::Yes, "{text}");
     }
     for text in ["", "G", "GET", "GET ", "PRI"] {
         assert_eq!(sniff(text.as_bytes()), Sniff::More, "{text}");
     }
     let preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    for other in [&preface[..], b"\xda\xbb\xc2", b"\x16\x03\x01", b"GET\t/", b"get /", b" GET /", b"GET  /", &[b'A'; 21]] {
+    for other in [
+        &preface[..],
+        b"\xda\xbb\xc2",
+        b"\x16\x03\x01",
+        b"GET\t/",
+        b"get /",
+        b" GET /",
+        b"GET  /",
+        &[b'A'; 21],
+    ] {
         assert_eq!(sniff(other), Sniff::No, "{other:?}");
     }
 }

@@ -204,6 +204,13 @@ fn policies_refuse_more() {
     assert_eq!(status(Value::Null, dots), None);
     let connect = b"CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\n";
     assert_eq!(status(Value::Null, connect), Some(405));
+    for text in [
+        "CONNECT a:1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n",
+        "TRACE / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    ] {
+        let options = json!({"connect": true});
+        assert_eq!(status(options, text.as_bytes()), Some(400), "{text}");
+    }
     let expect = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: magic\r\nContent-Length: 1\r\n\r\n";
     assert_eq!(status(Value::Null, expect), Some(417));
 }

@@ -39,6 +39,7 @@ fn a_slow_head_is_answered_408() {
         said.starts_with("HTTP/1.1 408 ") && said.contains("connection: close"),
         "{said}"
     );
+    assert!(server.conn.wants_shutdown() && !server.conn.is_finished());
     server.feed("Host: a\r\n\r\n").unwrap();
     assert!(server.frames().is_empty());
     server.wait(SECOND).unwrap();

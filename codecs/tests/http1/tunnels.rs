@@ -28,13 +28,17 @@ fn websockets_pass_as_bytes() {
 }
 
 #[test]
-fn a_client_that_closes_its_side_closes_the_tunnel() {
+fn each_side_of_a_tunnel_may_end_alone() {
     let mut proxy = Proxy::new(Value::Null);
     proxy.client_says(ASK);
     proxy.server_says(GRANT);
+    assert!(!proxy.up.conn.wants_shutdown());
     proxy.down.eof().unwrap();
     proxy.client_says("");
-    assert!(proxy.up.conn.is_finished());
+    assert!(proxy.up.conn.wants_shutdown() && !proxy.up.conn.is_finished());
+    assert_eq!(proxy.server_says("the rest"), "the rest");
+    proxy.server_closes();
+    assert!(proxy.up.conn.is_finished() && proxy.down.conn.is_finished());
 }
 
 #[test]

@@ -39,12 +39,18 @@ fn a_server_answers_before_it_reads_on() {
     let (stream, head) = server.recv_one(&two);
     assert_eq!((head.method(), head.kind), (&b"hi"[..], Kind::Request));
     assert_eq!(server.unread(), bytes(T3).len());
+    assert!(
+        !server.wants_read(),
+        "nobody buffers what it may not look at"
+    );
     server.refuse(stream, Code::NotFound);
+    assert!(server.wants_read());
     assert_eq!(
         server.sent(),
         framed("80010003000000026869000000010b0001000000026e6f0800020000000100")
     );
     let (stream, _) = server.recv_one(b"");
+    assert!(server.wants_read(), "to hear whether the client leaves");
     server.refuse(stream, Code::TimedOut);
     assert_eq!(server.sent(), unframed("8261010268691802 6e6f150c00"));
 }

@@ -102,6 +102,10 @@ impl Driven {
         self.conn.is_finished()
     }
 
+    pub(crate) fn wants_read(&self) -> bool {
+        self.conn.wants_read()
+    }
+
     /// Bytes that arrived and were not consumed.
     pub(crate) fn unread(&self) -> usize {
         self.input.len()

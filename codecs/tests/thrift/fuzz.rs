@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use sabir_codecs::thrift::{Codec, Options};
+use sabir_codecs::thrift::{Choice, Codec, Options, Transport, Values};
 use sabir_core::connection::{ConnectionError, Written};
 use sabir_core::frame::StreamId;
 use sabir_core::head::Kind;
@@ -155,6 +155,34 @@ proptest! {
         if !multiplexing {
             // Otherwise refusals of the connection itself overtake the driver's.
             prop_assert_eq!(whole.1, pieces.1);
+        }
+    }
+
+    #[test]
+    fn what_is_translated_is_sound(
+        wire in mutated(),
+        transport in prop::sample::select(vec![Transport::Unframed, Transport::Framed, Transport::Header]),
+        protocol in prop::sample::select(vec![Values::Binary, Values::Compact]),
+    ) {
+        let options = Options {
+            transport: Choice::Only(transport),
+            protocol: Choice::Only(protocol),
+            validate: true,
+            ..Options::default()
+        };
+        let (heads, _) = Driven::server().recv_until_error(&wire);
+        for (_, head) in heads {
+            let (is_sound, is_unframed) = (head.fault().is_none(), transport == Transport::Unframed);
+            let method = head.method().to_vec();
+            let mut client = Driven::new(Role::Client, options);
+            if client.send(StreamId(1), head).is_err() || !is_sound {
+                continue;
+            }
+            let (heads, result) = Driven::new(Role::Server, options).recv_until_error(&client.sent());
+            prop_assert_eq!((heads.len(), result), (1, Ok(())));
+            prop_assert_eq!(heads[0].1.method(), method);
+            // Frames that need no translation are not looked into.
+            prop_assert!(!is_unframed || heads[0].1.fault().is_none());
         }
     }
 

@@ -137,6 +137,8 @@ def record(size=0):
         ratio=-0.5,
         blob=bytes(range(256)),
         flags=[True, False] * 10,
+        none={},
+        nobody=[],
     )
 
 
@@ -191,7 +193,7 @@ class Client:
         try:
             link.call("sleep", SleepArguments(milliseconds=milliseconds, text="late"), TextResult)
         except TApplicationException as refusal:
-            for i in range(20):
+            for i in range(40):
                 text = f"quick {i}"
                 answer = link.call("sleep", SleepArguments(milliseconds=20, text=text), TextResult).success
                 expect(answer == text, f"{text} was answered by {answer}")

@@ -28,6 +28,8 @@ Record = structure(
     (6, TType.DOUBLE, "ratio", None),
     (7, TType.STRING, "blob", "BINARY"),
     (20, TType.LIST, "flags", (TType.BOOL, None, False)),
+    (21, TType.MAP, "none", (TType.STRING, "UTF8", TType.I64, None, False)),
+    (22, TType.LIST, "nobody", (TType.I16, None, False)),
 )
 STRING_MAP = (TType.STRING, "UTF8", TType.STRING, "UTF8", False)
 Text = structure("Text", (1, TType.STRING, "text", "UTF8"))
