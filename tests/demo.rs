@@ -14,7 +14,10 @@ fn the_demo_holds_what_it_expects() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{out}{error}");
     for expected in [
-        "users, split 90/10",
+        "  Dubbo ",
+        "  Motan2 ",
+        "  Thrift (THeader) ",
+        "  HTTP/1.1 ",
         "users, split 50/50",
         "expectations hold",
     ] {

@@ -7,7 +7,7 @@ use std::{fs, io};
 /// What the template leaves open.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Settings {
-    /// Where the proxy listens for Dubbo.
+    /// Where the proxy listens for calls.
     pub(super) listener: SocketAddr,
     /// Where its admin listener is.
     pub(super) admin: SocketAddr,

@@ -10,6 +10,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 
 use super::link::{Link, LinkError, Read};
+use super::load::Client;
 use super::message::{self, CallError, Request, Way};
 
 /// A connection to call through. Clones share it; the last one closes it.
@@ -77,6 +78,12 @@ impl Consumer {
     ) -> Result<(), CallError> {
         let call = Call { request, answer };
         self.calls.send(call).map_err(|_| CallError::Lost)
+    }
+}
+
+impl Client for Consumer {
+    async fn call(&mut self, request: Request) -> Answer {
+        Self::call(self, request).await
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Notify;
 use tokio::task::{JoinHandle, JoinSet};
 
-use super::consumer::Consumer;
 use super::message::{CallError, Request};
 use super::provider::{NAMES, SERVICE};
 
@@ -17,6 +16,15 @@ pub(super) enum Lane {
     User,
     /// Batch jobs, which say so in an attachment.
     Batch,
+}
+
+/// What calls are made through.
+pub(super) trait Client: Send + 'static {
+    /// Calls and waits for the answer.
+    ///
+    /// # Errors
+    /// The error the answer is, or the lack of one.
+    fn call(&mut self, request: Request) -> impl Future<Output = Result<String, CallError>> + Send;
 }
 
 /// What became of some calls.
@@ -64,18 +72,20 @@ impl Lane {
 }
 
 impl Load {
-    /// Lets `callers` on each of `consumers` make `calls` in all.
-    pub(super) fn start(consumers: &[Consumer], callers: usize, lane: Lane, calls: u64) -> Self {
+    /// Lets a caller on each of `clients` make its share of `calls`.
+    pub(super) fn start(
+        clients: impl IntoIterator<Item = impl Client>,
+        lane: Lane,
+        calls: u64,
+    ) -> Self {
         let quota = Arc::new(Quota {
             made: AtomicU64::new(0),
             limit: AtomicU64::new(calls),
             progress: Notify::new(),
         });
         let mut tasks = JoinSet::new();
-        for consumer in consumers {
-            for _ in 0..callers {
-                tasks.spawn(call_on(consumer.clone(), lane, quota.clone()));
-            }
+        for client in clients {
+            tasks.spawn(call_on(client, lane, quota.clone()));
         }
         let tally = tokio::spawn(async move {
             let mut sum = Tally::default();
@@ -170,11 +180,11 @@ impl Quota {
 }
 
 /// Calls one after the other until the quota is used up.
-async fn call_on(consumer: Consumer, lane: Lane, quota: Arc<Quota>) -> Tally {
+async fn call_on(mut client: impl Client, lane: Lane, quota: Arc<Quota>) -> Tally {
     let mut tally = Tally::default();
     while let Some(number) = quota.take() {
         let argument = format!("{lane:?} {number}");
-        let answer = consumer.call(lane.request("echo", argument.clone())).await;
+        let answer = client.call(lane.request("echo", argument.clone())).await;
         tally.note(&argument, answer);
     }
     tally
@@ -182,6 +192,7 @@ async fn call_on(consumer: Consumer, lane: Lane, quota: Arc<Quota>) -> Tally {
 
 #[cfg(test)]
 mod tests {
+    use super::super::consumer::Consumer;
     use super::super::provider::Provider;
     use super::*;
 
@@ -204,7 +215,7 @@ mod tests {
     async fn a_load_makes_as_many_calls_as_it_was_told() {
         let provider = Provider::start(NAMES[2]).await.unwrap();
         let consumer = Consumer::connect(provider.address()).await.unwrap();
-        let load = Load::start(&[consumer.clone(), consumer], 3, Lane::Batch, 100);
+        let load = Load::start(vec![consumer; 3], Lane::Batch, 100);
         let tally = load.finish().await;
         assert_eq!((tally.calls, tally.answered), (100, [0, 0, 100]));
     }
@@ -213,7 +224,7 @@ mod tests {
     async fn a_load_stops_when_told_to() {
         let provider = Provider::start(NAMES[0]).await.unwrap();
         let consumer = Consumer::connect(provider.address()).await.unwrap();
-        let load = Load::start(&[consumer], 2, Lane::User, u64::MAX);
+        let load = Load::start(vec![consumer; 2], Lane::User, u64::MAX);
         load.progress(10).await;
         let tally = load.stop().await;
         assert!(tally.calls >= 8 && tally.failed() == 0, "{tally:?}");

@@ -9,6 +9,7 @@ use std::borrow::Cow;
 
 use sabir::codecs::dubbo::hessian2::{read_int, read_string, write_string};
 use sabir::codecs::dubbo::{BodyError, Cursor};
+use sabir::core::metadata::Malformed;
 use thiserror::Error;
 
 /// A call.
@@ -36,7 +37,7 @@ pub(super) enum Way {
 /// Why a call failed.
 #[derive(Clone, Debug, Eq, Error, PartialEq)]
 pub(super) enum CallError {
-    /// The answer is an error.
+    /// The answer is an error of Dubbo's.
     #[error("status {status}: {message}")]
     Status {
         /// What kind of error, in Dubbo's numbers.
@@ -44,12 +45,21 @@ pub(super) enum CallError {
         /// What it says.
         message: String,
     },
+    /// The answer is an error of another protocol's, and this is what it says.
+    #[error("{0}")]
+    Refused(String),
     /// The provider threw an exception.
     #[error("the provider threw an exception")]
     Exception,
     /// The answer is not one.
     #[error("unreadable answer: {0}")]
     Unreadable(#[from] BodyError),
+    /// The answer is not even a message.
+    #[error("unreadable answer: {0}")]
+    Malformed(#[from] Malformed),
+    /// The answer is one to another call.
+    #[error("an answer to another call")]
+    OtherCall,
     /// The answer holds something else than a string.
     #[error("answer of unknown kind {0}")]
     UnknownKind(i32),

@@ -1,10 +1,12 @@
 //! `sabir demo`: sample services, the real proxy and real traffic, in one process on loopback.
 //!
 //! ```text
-//! provider.rs  Dubbo providers: two versions for users, one for batch jobs
+//! provider.rs  providers: two versions for users, one for batch jobs
 //! consumer.rs  Dubbo consumers
-//! link.rs      the sockets of both
-//! message.rs   what they say
+//! link.rs      the sockets of Dubbo
+//! message.rs   what is said in it
+//! turns.rs     callers and providers in the other protocols
+//! dialect/     what is said in those
 //! config.rs    the proxy's configuration: config.yaml, filled in
 //! admin.rs     the proxy's admin listener, asked
 //! stage.rs     all of it, running
@@ -16,6 +18,7 @@
 mod admin;
 mod config;
 mod consumer;
+mod dialect;
 mod link;
 mod load;
 mod message;
@@ -23,12 +26,14 @@ mod provider;
 mod scenes;
 mod stage;
 mod table;
+mod turns;
 
 use std::io::stdout;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 
+use self::dialect::Dialect;
 use self::provider::{NAMES, SERVICE};
 use self::stage::{CALLERS, CONNECTIONS, Ports, Stage};
 use self::table::Table;
@@ -70,11 +75,13 @@ pub(crate) async fn run(serve: bool) -> anyhow::Result<()> {
 /// What is there, and where.
 fn opening(stage: &Stage) -> String {
     let [v1, v2, batch] = NAMES;
+    let others = dialect::ALL.map(Dialect::name).join(", ");
     let (config, admin) = (stage.config.path().display(), stage.proxy.admin);
     let callers = CONNECTIONS * CALLERS;
     format!(
-        "Dubbo providers {v1}, {v2} and {batch}, the proxy, and consumers that keep {callers} calls in\n\
-         flight on {CONNECTIONS} connections: all in this process, through sockets on 127.0.0.1.\n\
+        "Providers {v1}, {v2} and {batch} in Dubbo, {others},\n\
+         the proxy, and consumers; those of Dubbo keep {callers} calls in flight on {CONNECTIONS} connections.\n\
+         All of it is in this process, and talks through sockets on 127.0.0.1.\n\
          configuration  {config}\n\
          admin          http://{admin}/  (/stats /clusters /config_dump /metrics)"
     )
@@ -83,11 +90,13 @@ fn opening(stage: &Stage) -> String {
 /// What to try while it stays up.
 fn invitation(stage: &Stage) -> String {
     let (config, address) = (stage.config.path().display(), stage.proxy.address);
+    let others = dialect::ALL.map(Dialect::name).join(", ");
     format!(
         "\nAll providers are up again. Point a Dubbo consumer (Hessian 2.0) at\n  \
            dubbo://{address}/{SERVICE}\n\
          String whoami() and String echo(String) answer with the provider's name; the attachment\n\
-         batchjob=true leads to batch. Change a weight in {config} and see.\n\
+         batchjob=true leads to batch. The same port takes {others}.\n\
+         Change a weight in {config} and see.\n\
          Ctrl-C ends it."
     )
 }

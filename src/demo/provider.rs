@@ -1,7 +1,7 @@
-//! A Dubbo provider of `org.sabir.demo.UserService`.
+//! A provider of `org.sabir.demo.UserService` in all protocols, told by a connection's first byte.
 //!
 //! `whoami()` answers with the provider's name, `echo(String)` with the name, a colon and the
-//! argument, and so does `linger(String)`, but not before the provider is told to.
+//! argument, and so does `linger(String)`: in Dubbo, not before the provider is told to.
 
 use std::io;
 use std::net::SocketAddr;
@@ -14,8 +14,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 
+use super::dialect::{self, Asked};
 use super::link::{Link, LinkError, Read};
-use super::message;
+use super::{message, turns};
 
 /// A provider.
 #[derive(Debug)]
@@ -161,8 +162,25 @@ async fn converse(socket: TcpStream, desk: Arc<Desk>) {
     }
 }
 
-/// Answers what arrives until the peer closes.
+/// Answers what arrives until the peer closes, in the peer's protocol.
 async fn answer_all(socket: TcpStream, desk: &Desk) -> Result<(), LinkError> {
+    let mut first = [0];
+    if socket.peek(&mut first).await? == 0 {
+        return Ok(());
+    }
+    match dialect::of(first[0]) {
+        Some(dialect) => {
+            let answer = |asked: Asked<'_>| {
+                desk.count(|counts| counts.answered += 1);
+                desk.reply(asked)
+            };
+            turns::answer_all(socket, dialect, &answer).await
+        }
+        None => answer_dubbo(socket, desk).await,
+    }
+}
+
+async fn answer_dubbo(socket: TcpStream, desk: &Desk) -> Result<(), LinkError> {
     let mut link = Link::new(socket)?;
     let mut lingers = desk.lingers.subscribe();
     let mut lingering = Vec::new();
@@ -199,7 +217,11 @@ impl Desk {
         match head.kind {
             Kind::OneWay => self.count(|counts| counts.one_way += 1),
             Kind::Request => {
-                let reply = self.reply(head);
+                let reply = self.reply(Asked {
+                    service: head.service(),
+                    method: head.method(),
+                    argument: message::argument(head.wire()),
+                });
                 let echo = head.echo;
                 if head.method() == LINGER && *self.lingers.borrow() {
                     queue.push(Lingering {
@@ -217,22 +239,20 @@ impl Desk {
         }
     }
 
-    fn reply(&self, head: &Head) -> Reply {
+    fn reply(&self, asked: Asked<'_>) -> Reply {
         let name = self.name;
-        if head.service() != SERVICE.as_bytes() {
+        if asked.service != SERVICE.as_bytes() {
             return Reply::refused(Code::NotFound, format!("{name} has only {SERVICE}"));
         }
-        let argument = match head.method() {
-            b"whoami" => return Reply::new(Outcome::OK, name),
-            b"echo" | LINGER => message::argument(head.wire()),
-            _ => return Reply::refused(Code::Unimplemented, format!("{name}: no such method")),
-        };
-        match argument {
-            Some(argument) => Reply::new(Outcome::OK, format!("{name}: {argument}")),
-            None => Reply::refused(
-                Code::BadRequest,
-                format!("{name}: not one string in Hessian 2.0"),
-            ),
+        match (asked.method, asked.argument) {
+            (b"whoami", _) => Reply::new(Outcome::OK, name),
+            (b"echo" | LINGER, Some(argument)) => {
+                Reply::new(Outcome::OK, format!("{name}: {argument}"))
+            }
+            (b"echo" | LINGER, None) => {
+                Reply::refused(Code::BadRequest, format!("{name}: not one string"))
+            }
+            _ => Reply::refused(Code::Unimplemented, format!("{name}: no such method")),
         }
     }
 

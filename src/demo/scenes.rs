@@ -6,7 +6,8 @@ use tokio::task::JoinSet;
 
 use super::admin;
 use super::config::Split;
-use super::load::{Lane, Tally};
+use super::dialect;
+use super::load::{Lane, Load, Tally};
 use super::message::Request;
 use super::provider::Provider;
 use super::stage::{CALLERS, CONNECTIONS, Stage};
@@ -31,22 +32,30 @@ pub(super) async fn play<W: Write>(stage: &mut Stage, table: &mut Table<W>) -> a
     Ok(())
 }
 
-/// Users' calls are split by weight, and batch jobs go elsewhere at the same time.
+/// Users' calls are split by weight, and batch jobs go elsewhere at the same time: in all protocols,
+/// through one port, by one rule.
 async fn split<W: Write>(stage: &Stage, table: &mut Table<W>) -> anyhow::Result<()> {
-    table.text("1 users are split by weight, batch jobs are kept apart")?;
-    let users = stage.load(Lane::User, MANY);
-    let batch = stage.load(Lane::Batch, SOME);
-    let (users, batch) = tokio::join!(users.finish(), batch.finish());
-    let verdict = Verdict::of(is_split(&users, 10));
-    table.row("users, split 90/10", &users, verdict, "")?;
-    let verdict = Verdict::of(batch.answered == [0, 0, SOME]);
-    table.row("jobs with batchjob=true", &batch, verdict, "")?;
+    table.text("1 users split 90/10, jobs with batchjob=true kept apart: one rule, one port")?;
+    let dubbo = (stage.load(Lane::User, MANY), stage.load(Lane::Batch, SOME));
+    let mut loads: Vec<(&str, (Load, Load))> = vec![("Dubbo", dubbo)];
+    for dialect in dialect::ALL {
+        let users = stage.load_in(dialect, Lane::User, MANY).await?;
+        let jobs = stage.load_in(dialect, Lane::Batch, SOME).await?;
+        loads.push((dialect.name(), (users, jobs)));
+    }
+    for (protocol, (users, jobs)) in loads {
+        let (users, jobs) = tokio::join!(users.finish(), jobs.finish());
+        let right = is_split(&users, 10) && jobs.answered == [0, 0, SOME];
+        let mut all = users;
+        all.add(jobs);
+        table.row(protocol, &all, Verdict::of(right), "")?;
+    }
     Ok(())
 }
 
-/// The split is changed while calls are in flight.
+/// The split is changed while calls are in flight, from here on in Dubbo.
 async fn change<W: Write>(stage: &mut Stage, table: &mut Table<W>) -> anyhow::Result<()> {
-    table.text("2 the split is changed in the file, under load")?;
+    table.text("2 the split is changed in the file, under load (in Dubbo, and so below)")?;
     let load = stage.load(Lane::User, u64::MAX);
     load.progress(SOME).await;
     stage.config.set_split(Split { v1: 50, v2: 50 })?;

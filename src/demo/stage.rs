@@ -9,8 +9,10 @@ use tokio::task::JoinHandle;
 
 use super::config::{ConfigFile, Settings, Split};
 use super::consumer::Consumer;
+use super::dialect::Dialect;
 use super::load::{Lane, Load};
 use super::provider::{NAMES, Provider};
+use super::turns::Caller;
 
 /// Everything, running.
 #[derive(Debug)]
@@ -21,14 +23,14 @@ pub(super) struct Stage {
     pub(super) config: ConfigFile,
     /// The proxy.
     pub(super) proxy: RunningProxy,
-    /// Connections to it.
+    /// Connections to it, in Dubbo.
     pub(super) consumers: Vec<Consumer>,
 }
 
 /// The proxy.
 #[derive(Debug)]
 pub(super) struct RunningProxy {
-    /// Where it listens for Dubbo.
+    /// Where it listens for calls.
     pub(super) address: SocketAddr,
     /// Where its admin listener is.
     pub(super) admin: SocketAddr,
@@ -39,7 +41,7 @@ pub(super) struct RunningProxy {
 /// Where the proxy shall listen.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct Ports {
-    /// For Dubbo.
+    /// For calls.
     pub(super) listener: u16,
     /// For operators.
     pub(super) admin: u16,
@@ -98,9 +100,28 @@ impl Stage {
         })
     }
 
-    /// Lets all callers make `calls` in all.
+    /// Lets all callers of Dubbo make `calls` in all.
     pub(super) fn load(&self, lane: Lane, calls: u64) -> Load {
-        Load::start(&self.consumers, CALLERS, lane, calls)
+        let clients = self.consumers.iter().flat_map(|c| vec![c.clone(); CALLERS]);
+        Load::start(clients, lane, calls)
+    }
+
+    /// Lets callers in `dialect` make `calls` in all, on connections of their own.
+    ///
+    /// # Errors
+    /// They could not connect.
+    pub(super) async fn load_in(
+        &self,
+        dialect: &'static dyn Dialect,
+        lane: Lane,
+        calls: u64,
+    ) -> anyhow::Result<Load> {
+        let mut clients = Vec::with_capacity(CONNECTIONS);
+        for _ in 0..CONNECTIONS {
+            let client = Caller::connect(self.proxy.address, dialect).await;
+            clients.push(client.context("cannot connect to the proxy")?);
+        }
+        Ok(Load::start(clients, lane, calls))
     }
 
     /// Ends everything with care.
@@ -122,7 +143,7 @@ impl Stage {
 impl RunningProxy {
     async fn start(config: &ConfigFile) -> anyhow::Result<Self> {
         let proxy = Proxy::start(Options::new(config.path())).await?;
-        let address = proxy.address("dubbo").context("there is no listener")?;
+        let address = proxy.address("rpc").context("there is no listener")?;
         let admin = proxy.admin_address().context("there is no admin")?;
         let (stop, stopped) = oneshot::channel();
         let ended = tokio::spawn(proxy.run(async {
@@ -142,8 +163,8 @@ fn loopback(port: u16) -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], port))
 }
 
-/// Connections of the consumers.
+/// Connections of the consumers in a protocol.
 pub(super) const CONNECTIONS: usize = 8;
 
-/// Callers on each of them, each with one call in flight.
+/// Callers on each of Dubbo's, each with one call in flight.
 pub(super) const CALLERS: usize = 8;
