@@ -29,6 +29,7 @@ impl Driven {
         let limits = Limits {
             max_message_bytes: LONGEST,
             keepalive: None,
+            ..Limits::default()
         };
         Self {
             conn: Thrift::new(options).connection(role, &limits, Instant::now()),
