@@ -30,6 +30,12 @@ pub trait Protocol: Send + Sync {
         None
     }
 
+    /// Whether messages that came in the protocol `other` can be passed on in this one, and the
+    /// answers back. The protocol itself by default.
+    fn understands(&self, other: &str) -> bool {
+        other == self.name()
+    }
+
     /// Largest name of a stream that a driver may [open](Connection::open), for protocols with ids of
     /// fewer than 64 bits; one less than a power of two.
     fn max_stream(&self) -> StreamId {

@@ -54,6 +54,8 @@ mod server;
 mod status;
 mod target;
 
+use crate::http2;
+
 pub use options::{HeadLimits, Options, Underscores, factory};
 
 /// Name in configuration, metrics and logs.
@@ -84,6 +86,10 @@ impl Protocol for Http1 {
             rewritable: &[name::SERVICE, name::METHOD],
             multiplexed: false,
         }
+    }
+
+    fn understands(&self, other: &str) -> bool {
+        other == NAME || other == http2::NAME
     }
 
     /// A request line as far as it has arrived, but not the preface of HTTP/2.

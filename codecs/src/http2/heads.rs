@@ -112,11 +112,24 @@ fn changed(head: &Head) -> Option<Outs<'_>> {
         if !known || !is_value(value) || is_connection_specific(name) {
             return None;
         }
-        outs.push(Out::new(name, value));
+        match name {
+            // Two names for one thing, which must not contradict each other.
+            b"host" | b":authority" => set(&mut outs, b":authority", value.to_vec())?,
+            _ => outs.push(Out::new(name, value)),
+        }
     }
     rewrite(head, &mut outs)?;
     pseudo_first(&mut outs);
-    Some(outs)
+    keeps_pseudo(head, &outs).then_some(outs)
+}
+
+/// Whether every pseudo-header field of `head` is among `outs`, and none is there twice.
+fn keeps_pseudo(head: &Head, outs: &Outs<'_>) -> bool {
+    let count = |name: &[u8]| outs.iter().filter(|o| *o.name == *name).count();
+    let pseudo = |name: &[u8]| name.starts_with(b":");
+    let mut had = fields(head.wire()).filter(|field| pseudo(field.name));
+    let mut has = outs.iter().filter(|out| pseudo(&out.name));
+    had.all(|field| count(field.name) == 1) && has.all(|out| count(&out.name) == 1)
 }
 
 /// Puts rewritten fields back where they came from.
@@ -131,7 +144,6 @@ fn rewrite(head: &Head, outs: &mut Outs<'_>) -> Option<()> {
         .any(|o| *o.name == *b"content-type" && grpc::is_content_type(&o.value));
     if service && !grpc {
         set(outs, b":authority", head.service().to_vec())?;
-        outs.retain(|o| *o.name != *b"host");
     }
     if grpc {
         let path = [b"/", head.service(), b"/", head.method()].concat();
@@ -150,7 +162,8 @@ fn set(outs: &mut Outs<'_>, name: &'static [u8], value: Vec<u8>) -> Option<()> {
     if value.is_empty() || !visible || (name == b":path" && !value.starts_with(b"/")) {
         return None;
     }
-    outs.retain(|o| *o.name != *name);
+    let host = name == b":authority";
+    outs.retain(|o| *o.name != *name && !(host && *o.name == *b"host"));
     outs.push(Out {
         name: Cow::Borrowed(name),
         value: Cow::Owned(value),

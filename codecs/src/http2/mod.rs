@@ -43,6 +43,8 @@ use sabir_core::connection::Connection;
 use sabir_core::name;
 use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
 
+use crate::http1;
+
 pub use connection::Http2Connection;
 pub use options::{Options, factory};
 
@@ -74,6 +76,10 @@ impl Protocol for Http2 {
             rewritable: &[name::SERVICE, name::METHOD],
             multiplexed: true,
         }
+    }
+
+    fn understands(&self, other: &str) -> bool {
+        other == NAME || other == http1::NAME
     }
 
     fn sniff(&self, first: &[u8]) -> Sniff {

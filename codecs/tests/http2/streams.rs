@@ -120,6 +120,45 @@ fn heads_that_pass_through_keep_every_field_and_take_changes() {
 }
 
 #[test]
+fn the_authority_is_changed_by_any_of_its_names() {
+    for name in ["host", ":authority", "service"] {
+        let mut server = Side::greeted_server();
+        let sent = [&GET[..], &[("host", "example.com")]].concat();
+        server.feed(&headers(1, true, &sent)).unwrap();
+        let mut head = server.head();
+        head.set(&name.into(), b"other.example");
+        let (mut client, mut upstream) = (Side::client(), Side::server());
+        client.request(1, head).unwrap();
+        shuttle(&mut client, &mut upstream);
+        let got = upstream.head();
+        assert_eq!(got.service(), b"other.example", "{name}");
+    }
+}
+
+#[test]
+fn pseudo_header_fields_are_neither_doubled_nor_lost() {
+    use sabir_core::connection::Written;
+    for change in 0..3 {
+        let mut server = Side::greeted_server();
+        server.feed(&headers(1, true, &GET)).unwrap();
+        let mut head = server.head();
+        match change {
+            0 => head.add(&":path".into(), b"/b"),
+            1 => head.remove(&":method".into()),
+            _ => head.set(&":authority".into(), b"a b"),
+        }
+        let mut client = Side::client();
+        let written = client.request_as_possible(1, head);
+        assert_eq!(written, Ok(Written::Unmodified), "{change}");
+    }
+    let mut server = Side::greeted_server();
+    server.feed(&headers(1, true, &GET)).unwrap();
+    let mut head = server.head();
+    head.set(&":path".into(), b"/b");
+    assert!(Side::client().request(1, head).is_ok());
+}
+
+#[test]
 fn parameters_of_the_query_are_there_to_match() {
     let mut server = Side::greeted_server();
     let mut sent = GET;

@@ -140,7 +140,7 @@ impl Draft<'_> {
         };
         let field = path.field("protocol");
         for (at, user) in &users {
-            if user.name != name {
+            if user.name != name && !translates(registry, &user.name, name) {
                 let fault = Fault::NoTranslation {
                     cluster: name.to_owned(),
                     listener: listener::place(*at),
@@ -150,7 +150,7 @@ impl Draft<'_> {
                 return None;
             }
         }
-        let inherited = self.inherited(problems, path, &users);
+        let inherited = self.inherited(problems, path, &users, name);
         let inherited = inherited.or_else(|| {
             let speaks = |l: &&Spoken| l.name == name && l.protocol.is_some();
             listeners.iter().find(speaks)
@@ -174,8 +174,11 @@ impl Draft<'_> {
         problems: &mut Problems,
         path: &FieldPath<'_>,
         users: &[(usize, &'l Spoken)],
+        name: &str,
     ) -> Option<&'l Spoken> {
-        let ((at, first), others) = users.split_first()?;
+        let same = users.iter().filter(|(_, l)| l.name == name);
+        let same: Vec<_> = same.collect();
+        let ((at, first), others) = same.split_first()?;
         let other = others.iter().find(|(_, l)| l.options != first.options);
         if let (Some((other, _)), None) = (other, &self.given.protocol_options) {
             let (first, second) = (listener::place(*at), listener::place(*other));
@@ -221,6 +224,12 @@ impl Draft<'_> {
             buffer_limit,
         })
     }
+}
+
+/// Whether requests of the protocol `from` can be given to endpoints that speak `to`.
+fn translates(registry: &Registry, from: &str, to: &str) -> bool {
+    let made = registry.make(to, &Value::Object(serde_json::Map::new()));
+    made.is_some_and(|made| made.is_ok_and(|protocol| protocol.understands(from)))
 }
 
 /// The protocol that all listeners speak, for a cluster that no route leads to.
