@@ -18,6 +18,7 @@ fn the_demo_holds_what_it_expects() {
         "  Motan2 ",
         "  Thrift (THeader) ",
         "  HTTP/1.1 ",
+        "  gRPC ",
         "users, split 50/50",
         "expectations hold",
     ] {

@@ -1,4 +1,5 @@
-//! A socket that speaks Dubbo through the same state machine as the proxy's connections.
+//! A socket that speaks through the same state machine as the proxy's connections: Dubbo, or what
+//! it is told to.
 
 use std::collections::VecDeque;
 use std::io;
@@ -19,10 +20,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// A connection to the proxy, or from it.
-#[derive(Debug)]
 pub(super) struct Link {
     socket: TcpStream,
-    connection: MessageConnection<Dubbo>,
+    connection: Box<dyn Connection>,
     input: BytesMut,
     events: VecDeque<Event>,
     out: Output,
@@ -34,7 +34,7 @@ pub(super) enum LinkError {
     /// The system's.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The peer does not speak Dubbo.
+    /// The peer does not speak the protocol.
     #[error(transparent)]
     Protocol(#[from] ConnectionError),
 }
@@ -49,16 +49,25 @@ pub(super) enum Read {
 }
 
 impl Link {
-    /// Speaks through `socket`.
+    /// Speaks Dubbo through `socket`.
     ///
     /// # Errors
     /// The system's.
     pub(super) fn new(socket: TcpStream) -> io::Result<Self> {
-        socket.set_nodelay(true)?;
         let codec = Arc::new(Dubbo::default());
+        let connection = MessageConnection::new(codec, &Limits::default(), Instant::now());
+        Self::with(socket, Box::new(connection))
+    }
+
+    /// Speaks through `socket` as `connection` does.
+    ///
+    /// # Errors
+    /// The system's.
+    pub(super) fn with(socket: TcpStream, connection: Box<dyn Connection>) -> io::Result<Self> {
+        socket.set_nodelay(true)?;
         Ok(Self {
             socket,
-            connection: MessageConnection::new(codec, &Limits::default(), Instant::now()),
+            connection,
             input: BytesMut::new(),
             events: VecDeque::new(),
             out: Output::default(),
@@ -83,14 +92,47 @@ impl Link {
         Ok(Read::Some)
     }
 
-    /// The next message that has arrived.
+    /// The next message that has arrived, of a protocol whose messages are whole.
     pub(super) fn next_message(&mut self) -> Option<(StreamId, Head)> {
-        while let Some(Event { stream, kind }) = self.events.pop_front() {
-            if let EventKind::Frame(Frame::Head(head)) = kind {
+        loop {
+            if let (stream, Frame::Head(head)) = self.next_frame()? {
                 return Some((stream, head));
             }
         }
+    }
+
+    /// The next frame that has arrived.
+    pub(super) fn next_frame(&mut self) -> Option<(StreamId, Frame)> {
+        while let Some(Event { stream, kind }) = self.events.pop_front() {
+            let EventKind::Frame(frame) = kind else {
+                continue;
+            };
+            if let Frame::Data { bytes, .. } = &frame {
+                let turn = &mut Turn {
+                    now: Instant::now(),
+                    events: &mut self.events,
+                    out: &mut self.out,
+                };
+                self.connection.consumed(stream, bytes.len(), turn);
+            }
+            return Some((stream, frame));
+        }
         None
+    }
+
+    /// Opens a stream towards a server; says whether the server allows one more.
+    pub(super) fn open(&mut self, stream: StreamId) -> bool {
+        self.connection.open(stream)
+    }
+
+    /// Sends a frame with the next [`flush`](Self::flush); says whether the stream takes it.
+    pub(super) fn send(&mut self, stream: StreamId, frame: Frame) -> bool {
+        let turn = &mut Turn {
+            now: Instant::now(),
+            events: &mut self.events,
+            out: &mut self.out,
+        };
+        self.connection.send(stream, frame, turn).is_ok()
     }
 
     /// Writes a whole message with the next [`flush`](Self::flush).

@@ -5,8 +5,9 @@
 //! consumer.rs  Dubbo consumers
 //! link.rs      the sockets of Dubbo
 //! message.rs   what is said in it
-//! turns.rs     callers and providers in the other protocols
+//! turns.rs     callers and providers in other protocols of whole messages
 //! dialect/     what is said in those
+//! grpc.rs      callers and providers in gRPC
 //! config.rs    the proxy's configuration: config.yaml, filled in
 //! admin.rs     the proxy's admin listener, asked
 //! stage.rs     all of it, running
@@ -19,6 +20,7 @@ mod admin;
 mod config;
 mod consumer;
 mod dialect;
+mod grpc;
 mod link;
 mod load;
 mod message;
@@ -72,10 +74,16 @@ pub(crate) async fn run(serve: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The protocols beside Dubbo.
+fn others() -> String {
+    let dialects = dialect::ALL.map(Dialect::name).join(", ");
+    format!("{dialects}, {}", grpc::NAME)
+}
+
 /// What is there, and where.
 fn opening(stage: &Stage) -> String {
     let [v1, v2, batch] = NAMES;
-    let others = dialect::ALL.map(Dialect::name).join(", ");
+    let others = others();
     let (config, admin) = (stage.config.path().display(), stage.proxy.admin);
     let callers = CONNECTIONS * CALLERS;
     format!(
@@ -90,7 +98,7 @@ fn opening(stage: &Stage) -> String {
 /// What to try while it stays up.
 fn invitation(stage: &Stage) -> String {
     let (config, address) = (stage.config.path().display(), stage.proxy.address);
-    let others = dialect::ALL.map(Dialect::name).join(", ");
+    let others = others();
     format!(
         "\nAll providers are up again. Point a Dubbo consumer (Hessian 2.0) at\n  \
            dubbo://{address}/{SERVICE}\n\

@@ -1,4 +1,4 @@
-//! A provider of `org.sabir.demo.UserService` in all protocols, told by a connection's first byte.
+//! A provider of `org.sabir.demo.UserService` in all protocols, told by a connection's first bytes.
 //!
 //! `whoami()` answers with the provider's name, `echo(String)` with the name, a colon and the
 //! argument, and so does `linger(String)`: in Dubbo, not before the provider is told to.
@@ -16,7 +16,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::dialect::{self, Asked};
 use super::link::{Link, LinkError, Read};
-use super::{message, turns};
+use super::{grpc, message, turns};
 
 /// A provider.
 #[derive(Debug)]
@@ -164,18 +164,17 @@ async fn converse(socket: TcpStream, desk: Arc<Desk>) {
 
 /// Answers what arrives until the peer closes, in the peer's protocol.
 async fn answer_all(socket: TcpStream, desk: &Desk) -> Result<(), LinkError> {
-    let mut first = [0];
-    if socket.peek(&mut first).await? == 0 {
-        return Ok(());
-    }
-    match dialect::of(first[0]) {
-        Some(dialect) => {
-            let answer = |asked: Asked<'_>| {
-                desk.count(|counts| counts.answered += 1);
-                desk.reply(asked)
-            };
-            turns::answer_all(socket, dialect, &answer).await
-        }
+    // Peers send more than this at once.
+    let mut first = [0; 2];
+    let len = socket.peek(&mut first).await?;
+    let first = &first[..len];
+    let answer = |asked: Asked<'_>| {
+        desk.count(|counts| counts.answered += 1);
+        desk.reply(asked)
+    };
+    match dialect::of(first) {
+        Some(dialect) => turns::answer_all(socket, dialect, &answer).await,
+        None if grpc::starts_with(first) => grpc::answer_all(socket, &answer).await,
         None => answer_dubbo(socket, desk).await,
     }
 }

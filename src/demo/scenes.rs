@@ -7,6 +7,7 @@ use tokio::task::JoinSet;
 use super::admin;
 use super::config::Split;
 use super::dialect;
+use super::grpc;
 use super::load::{Lane, Load, Tally};
 use super::message::Request;
 use super::provider::Provider;
@@ -43,6 +44,9 @@ async fn split<W: Write>(stage: &Stage, table: &mut Table<W>) -> anyhow::Result<
         let jobs = stage.load_in(dialect, Lane::Batch, SOME).await?;
         loads.push((dialect.name(), (users, jobs)));
     }
+    let users = stage.load_in_grpc(Lane::User, MANY).await?;
+    let jobs = stage.load_in_grpc(Lane::Batch, SOME).await?;
+    loads.push((grpc::NAME, (users, jobs)));
     for (protocol, (users, jobs)) in loads {
         let (users, jobs) = tokio::join!(users.finish(), jobs.finish());
         let right = is_split(&users, 10) && jobs.answered == [0, 0, SOME];

@@ -1,5 +1,6 @@
 //! What the demo plays with: providers, the proxy between, and consumers.
 
+use std::io;
 use std::net::SocketAddr;
 
 use anyhow::Context as _;
@@ -10,9 +11,10 @@ use tokio::task::JoinHandle;
 use super::config::{ConfigFile, Settings, Split};
 use super::consumer::Consumer;
 use super::dialect::Dialect;
+use super::grpc;
 use super::load::{Lane, Load};
 use super::provider::{NAMES, Provider};
-use super::turns::Caller;
+use super::turns;
 
 /// Everything, running.
 #[derive(Debug)]
@@ -87,11 +89,7 @@ impl Stage {
         });
         let config = config.context("cannot write the configuration")?;
         let proxy = RunningProxy::start(&config).await?;
-        let mut consumers = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
-            let consumer = Consumer::connect(proxy.address).await;
-            consumers.push(consumer.context("cannot connect to the proxy")?);
-        }
+        let consumers = connected(async || Consumer::connect(proxy.address).await).await?;
         Ok(Self {
             providers,
             config,
@@ -116,11 +114,18 @@ impl Stage {
         lane: Lane,
         calls: u64,
     ) -> anyhow::Result<Load> {
-        let mut clients = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
-            let client = Caller::connect(self.proxy.address, dialect).await;
-            clients.push(client.context("cannot connect to the proxy")?);
-        }
+        let address = self.proxy.address;
+        let clients = connected(async || turns::Caller::connect(address, dialect).await).await?;
+        Ok(Load::start(clients, lane, calls))
+    }
+
+    /// Lets callers in gRPC make `calls` in all, on connections of their own.
+    ///
+    /// # Errors
+    /// They could not connect.
+    pub(super) async fn load_in_grpc(&self, lane: Lane, calls: u64) -> anyhow::Result<Load> {
+        let address = self.proxy.address;
+        let clients = connected(async || grpc::Caller::connect(address).await).await?;
         Ok(Load::start(clients, lane, calls))
     }
 
@@ -157,6 +162,16 @@ impl RunningProxy {
             ended,
         })
     }
+}
+
+/// As many connections to the proxy as consumers of a protocol have.
+async fn connected<C>(connect: impl AsyncFn() -> io::Result<C>) -> anyhow::Result<Vec<C>> {
+    let mut clients = Vec::with_capacity(CONNECTIONS);
+    for _ in 0..CONNECTIONS {
+        let client = connect().await;
+        clients.push(client.context("cannot connect to the proxy")?);
+    }
+    Ok(clients)
 }
 
 fn loopback(port: u16) -> SocketAddr {

@@ -20,9 +20,9 @@ impl Dialect for Http1 {
         "HTTP/1.1"
     }
 
-    /// Methods are in capitals.
-    fn starts_with(&self, first: u8) -> bool {
-        first.is_ascii_uppercase()
+    /// Methods are in capitals, and none starts as the preface of HTTP/2 does.
+    fn starts_with(&self, first: &[u8]) -> bool {
+        first.first().is_some_and(u8::is_ascii_uppercase) && !first.starts_with(b"PR")
     }
 
     fn message_len(&self, input: &[u8]) -> Result<Option<usize>, Malformed> {

@@ -1,4 +1,4 @@
-//! The protocols of the demo beside Dubbo, a file each.
+//! The protocols of the demo whose messages are whole, beside Dubbo: a file each.
 //!
 //! Callers and providers here take turns: one call at a time on a connection, see
 //! [`turns`](super::turns). Another protocol is another file and a line in [`ALL`].
@@ -20,8 +20,8 @@ pub(super) trait Dialect: fmt::Debug + Send + Sync {
     /// What it is called in the table.
     fn name(&self) -> &'static str;
 
-    /// Whether connections that start with `first` speak it.
-    fn starts_with(&self, first: u8) -> bool;
+    /// Whether connections that start with the bytes `first` speak it.
+    fn starts_with(&self, first: &[u8]) -> bool;
 
     /// Length of the message that starts `input`; `None` if too little of it has arrived to tell.
     ///
@@ -59,8 +59,8 @@ pub(super) struct Asked<'a> {
 /// All of them.
 pub(super) const ALL: [&dyn Dialect; 3] = [&motan2::Motan2, &thrift::Thrift, &http1::Http1];
 
-/// The one of connections that start with `first`; `None` leaves Dubbo.
-pub(super) fn of(first: u8) -> Option<&'static dyn Dialect> {
+/// The one of connections that start with the bytes `first`.
+pub(super) fn of(first: &[u8]) -> Option<&'static dyn Dialect> {
     ALL.into_iter().find(|dialect| dialect.starts_with(first))
 }
 
@@ -122,10 +122,10 @@ mod tests {
     #[test]
     fn dialects_are_told_by_their_first_byte() {
         for dialect in ALL {
-            let first = dialect.call(7, &request())[0];
-            assert_eq!(of(first).map(Dialect::name), Some(dialect.name()));
+            let call = dialect.call(7, &request());
+            assert_eq!(of(&call[..2]).map(Dialect::name), Some(dialect.name()));
         }
-        assert!(of(0xda).is_none());
+        assert!(of(&[0xda, 0xbb]).is_none() && of(b"PR").is_none());
     }
 
     #[test]

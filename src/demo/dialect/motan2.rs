@@ -25,8 +25,8 @@ impl Dialect for Motan2 {
         "Motan2"
     }
 
-    fn starts_with(&self, first: u8) -> bool {
-        first == MAGIC
+    fn starts_with(&self, first: &[u8]) -> bool {
+        first.starts_with(&[MAGIC])
     }
 
     fn message_len(&self, input: &[u8]) -> Result<Option<usize>, Malformed> {

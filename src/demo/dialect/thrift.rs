@@ -24,8 +24,8 @@ impl Dialect for Thrift {
     }
 
     /// Frames start with their length, and are short of 16 MiB.
-    fn starts_with(&self, first: u8) -> bool {
-        first == 0
+    fn starts_with(&self, first: &[u8]) -> bool {
+        first.starts_with(&[0])
     }
 
     fn message_len(&self, input: &[u8]) -> Result<Option<usize>, Malformed> {
