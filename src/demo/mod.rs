@@ -103,7 +103,8 @@ fn invitation(stage: &Stage) -> String {
         "\nAll providers are up again. Point a Dubbo consumer (Hessian 2.0) at\n  \
            dubbo://{address}/{SERVICE}\n\
          String whoami() and String echo(String) answer with the provider's name; the attachment\n\
-         batchjob=true leads to batch. The same port takes {others}.\n\
+         batchjob=true leads to batch. The same port takes {others}:\n  \
+           curl -H 'Host: {SERVICE}' -d hello http://{address}/echo\n\
          Change a weight in {config} and see.\n\
          Ctrl-C ends it."
     )
