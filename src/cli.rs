@@ -15,7 +15,7 @@ use crate::demo;
 
 /// The L7 framework and proxy for arbitrary RPC.
 ///
-/// sabir reads RPC protocols (Dubbo today), routes their calls by service, method and any metadata
+/// sabir reads RPC protocols (Dubbo, Motan2, Thrift, HTTP and gRPC), routes their calls by any metadata
 /// they carry, splits traffic by weight, keeps batch work away from users' instances, and says what
 /// happened. Its configuration is one YAML file that is followed while it runs.
 #[derive(Debug, Parser)]
@@ -39,7 +39,7 @@ enum Command {
     ///
     /// The file is watched: a change takes effect within a second, without touching established
     /// connections; a wrong one is refused, said in the log and counted in
-    /// sabir_config_rejected_total, and the configuration in force stays.
+    /// sabir_config_updates_total{result="rejected"}, and the configuration in force stays.
     ///
     /// SIGTERM and SIGINT drain: nothing new is accepted, clients are told in their protocol's
     /// words, calls in flight finish within drain_timeout, and the exit status is 0. A second

@@ -294,8 +294,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(ended) = self.is_overdue() {
             if ended == Ended::DrainTimeout {
                 self.cut_off();
-                // What the socket takes at once is said; the connection ends all the same.
-                let _: Poll<_> = self.link.poll_flush(cx);
             }
             return Poll::Ready(Ok(ended));
         }
