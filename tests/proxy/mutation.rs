@@ -73,3 +73,30 @@ async fn requests_and_responses_are_changed_on_the_wire() {
     let counter = "sabir_response_mutation_not_written_total";
     assert_eq!(proxy.metric(counter).await, 1);
 }
+
+#[tokio::test]
+async fn a_service_is_rewritten_wherever_the_message_names_it() {
+    let mut backend = Backend::start().await;
+    let proxy = Setup::one([backend.address])
+        .routes(["{match: {metadata: {service: {exact: org.demo.Old}}}, \
+            route: {cluster: main}, request_mutation: {set: {service: org.demo.Hello}}}"])
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    let named = [("interface", "org.demo.Old"), ("kept", "k")];
+    let request = Message::request("org.demo.Old", "hi", "bob", &named).with_id(7);
+    client.send(&request).await;
+    let arrived = backend.accept().await.next().await.unwrap();
+    let (service, method, argument) = arrived.called();
+    assert_eq!(service, "org.demo.Hello");
+    assert_eq!((method.as_str(), argument.as_str()), ("hi", "bob"));
+    let mut found = arrived.attachments();
+    found.retain(|(name, _)| name != "version");
+    found.sort();
+    let expected = [
+        ("interface", "org.demo.Hello"),
+        ("kept", "k"),
+        ("path", "org.demo.Hello"),
+    ];
+    assert_eq!(found, pairs(&expected));
+}
