@@ -140,10 +140,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Says farewell until `until`, as well as the peer lets us.
+    pub(crate) fn poll_end(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_farewell(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.alarm.poll(until, cx)
+    }
+
     /// Writes what is left, tells the peer that nothing more comes, and reads what still comes from
     /// it until it closes: a socket that is closed with bytes unread resets the connection, and the
     /// peer may lose what was written last.
-    pub(crate) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         if !self.shut {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
@@ -230,10 +238,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         )
     }
 
-    /// Gives memory back; for a connection that fell idle.
-    pub(crate) fn shrink(&mut self) {
-        self.out.shrink();
-        self.events.shrink_to_fit();
+    /// Trades empty buffers with whoever lends or keeps them.
+    pub(crate) fn swap_buffers(&mut self, out: &mut Output, events: &mut VecDeque<Event>) {
+        std::mem::swap(&mut self.out, out);
+        std::mem::swap(&mut self.events, events);
+    }
+
+    /// Whether nothing waits to be written or to be looked at.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.out.is_empty() && self.events.is_empty()
     }
 }
 
