@@ -65,6 +65,7 @@ mod rewrite;
 mod transcode;
 mod translate;
 mod transport;
+mod unanswered;
 mod varint;
 mod walk;
 mod zlib;

@@ -33,20 +33,29 @@ pub(crate) type Streams = HashMap<StreamId, DefaultKey, RandomState>;
 
 /// The desks of a worker that nobody sits at.
 #[derive(Default)]
-pub(crate) struct Desks(Vec<Desk>);
+pub(crate) struct Desks {
+    /// The first `free` are to be had; the others were, and stay for what their place is worth.
+    places: Vec<Desk>,
+    free: usize,
+}
 
 impl Desks {
-    /// The desk left last, or a new one.
-    pub(crate) fn take(&mut self) -> Desk {
-        self.0.pop().unwrap_or_default()
+    /// The desk left last, to be swapped with what a session has; `None` if there is none.
+    fn take(&mut self) -> Option<&mut Desk> {
+        self.free = self.free.checked_sub(1)?;
+        self.places.get_mut(self.free)
     }
 
-    /// Takes a desk back; one too many is thrown away, and so is what one burst made large.
-    pub(crate) fn put(&mut self, mut desk: Desk) {
-        if self.0.len() < MOST {
-            desk.trim();
-            self.0.push(desk);
+    /// A place for a desk; `None` if there are enough of them.
+    fn room(&mut self) -> Option<&mut Desk> {
+        if self.free == MOST {
+            return None;
         }
+        if self.free == self.places.len() {
+            self.places.push(Desk::default());
+        }
+        self.free += 1;
+        self.places.get_mut(self.free - 1)
     }
 }
 
@@ -57,12 +66,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         }
         self.is_seated = true;
-        let mut desk = self.worker.desks.borrow_mut().take();
-        self.link.swap_buffers(&mut desk.out, &mut desk.events);
-        self.inbox.swap_memory(&mut desk.inbox);
-        self.exchanges.take_room(desk.exchanges);
-        self.waits.letters = desk.letters;
-        self.streams = desk.streams;
+        let worker = self.worker.clone();
+        if let Some(desk) = worker.desks.borrow_mut().take() {
+            self.swap(desk);
+        }
     }
 
     /// Gives the desk back, if nothing lies on it.
@@ -75,15 +82,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         }
         self.is_seated = false;
-        let mut desk = Desk {
-            exchanges: self.exchanges.give_up_room(),
-            letters: std::mem::take(&mut self.waits.letters),
-            streams: std::mem::take(&mut self.streams),
-            ..Desk::default()
-        };
+        let worker = self.worker.clone();
+        let mut desks = worker.desks.borrow_mut();
+        match desks.room() {
+            Some(desk) => {
+                self.swap(desk);
+                desk.trim();
+            }
+            // One desk too many: its memory is given back.
+            None => self.swap(&mut Desk::default()),
+        }
+    }
+
+    fn swap(&mut self, desk: &mut Desk) {
         self.link.swap_buffers(&mut desk.out, &mut desk.events);
         self.inbox.swap_memory(&mut desk.inbox);
-        self.worker.desks.borrow_mut().put(desk);
+        self.exchanges.swap_room(&mut desk.exchanges);
+        std::mem::swap(&mut self.waits.letters, &mut desk.letters);
+        std::mem::swap(&mut self.streams, &mut desk.streams);
     }
 }
 

@@ -8,7 +8,7 @@ use super::exchange::Exchange;
 
 /// Exchanges by their keys.
 ///
-/// Unlike a slot map, it can give up its [room](Self::give_up_room) while it is empty and still never
+/// Unlike a slot map, it can give up its [room](Self::swap_room) while it is empty and still never
 /// hands out a key that it has handed out before: a letter that comes late finds nothing rather
 /// than another's exchange. A key comes again after 2^31 exchanges of one connection.
 pub(crate) struct Exchanges<T = Exchange> {
@@ -116,19 +116,12 @@ impl<T> Exchanges<T> {
         self.len == 0
     }
 
-    /// Gives its memory to whoever has exchanges; it holds none itself.
-    pub(crate) fn give_up_room(&mut self) -> Room<T> {
-        debug_assert!(self.is_empty());
-        self.free = None;
-        self.places.clear();
-        std::mem::take(&mut self.places)
-    }
-
-    /// Takes memory that another gave up, unless it has some.
-    pub(crate) fn take_room(&mut self, room: Room<T>) {
-        if self.places.is_empty() {
-            self.places = room;
+    /// Trades its memory with whoever lends or keeps it, if there is no exchange.
+    pub(crate) fn swap_room(&mut self, room: &mut Room<T>) {
+        if self.is_empty() {
             self.free = None;
+            self.places.clear();
+            std::mem::swap(&mut self.places, room);
         }
     }
 }
@@ -186,14 +179,14 @@ mod tests {
         for key in &old {
             exchanges.remove(*key);
         }
-        let room = exchanges.give_up_room();
+        let mut room = Room::new();
+        exchanges.swap_room(&mut room);
         assert!(room.is_empty() && room.capacity() >= 4);
         let mut others = Exchanges::default();
-        others.take_room(room);
+        others.swap_room(&mut room);
         let theirs = others.insert(9);
-        let kept = theirs;
-        others.take_room(Room::new());
-        assert_eq!(others[kept], 9, "room that is in use is kept");
+        others.swap_room(&mut room);
+        assert_eq!(others[theirs], 9, "room that is in use is kept");
         exchanges.insert(5);
         assert!(old.iter().all(|key| exchanges.get(*key).is_none()));
     }
