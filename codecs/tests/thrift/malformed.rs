@@ -47,7 +47,7 @@ fn validated(wire: &[u8]) -> String {
         validate: true,
         ..Options::default()
     };
-    answered(&mut Driven::new(Role::Server, options), wire)
+    answered(&mut Driven::new(Role::Server, &options), wire)
 }
 
 /// `hex` with the first occurrence of `old` as `new`.
@@ -238,7 +238,7 @@ fn frames_may_be_longer_than_their_message() {
         validate: true,
         ..Options::default()
     };
-    let (_, head) = Driven::new(Role::Server, options).recv_one(&longer);
+    let (_, head) = Driven::new(Role::Server, &options).recv_one(&longer);
     assert_eq!(head.fault(), None);
 }
 
@@ -361,14 +361,14 @@ fn a_transport_or_protocol_that_is_excluded_ends_the_connection() {
         for sent in transports {
             let options = of(Choice::Only(wanted), Choice::Auto);
             for wire in samples(sent) {
-                let got = Driven::new(Role::Server, options).recv(&wire);
+                let got = Driven::new(Role::Server, &options).recv(&wire);
                 assert_eq!(got.is_ok_and(|heads| heads.len() == 1), wanted == sent);
             }
         }
         for (protocol, taken) in [(Values::Binary, 0), (Values::Compact, 1)] {
             let options = of(Choice::Auto, Choice::Only(protocol));
             for (i, wire) in samples(wanted).iter().enumerate() {
-                let got = Driven::new(Role::Server, options).recv(wire);
+                let got = Driven::new(Role::Server, &options).recv(wire);
                 assert_eq!(got.is_ok(), i == taken, "{wire:?}");
             }
         }

@@ -49,7 +49,7 @@ fn each_side_gets_its_own_transport_and_protocol() {
             for to in TRANSPORTS {
                 for understood in PROTOCOLS {
                     let mut server = Driven::server();
-                    let mut client = Driven::new(Role::Client, cluster(to, understood));
+                    let mut client = Driven::new(Role::Client, &cluster(to, understood));
                     let (stream, head) = server.recv_one(&message(from, spoken, T1, T3));
                     assert_eq!(client.send(StreamId(9), head), Ok(Written::Whole));
                     assert_eq!(client.sent(), message(to, understood, T1, T3));
@@ -70,10 +70,10 @@ fn each_side_gets_its_own_transport_and_protocol() {
 }
 
 /// What a server gets of `wire`.
-fn sent(wire: &Bytes, options: Options, change: impl Fn(&mut Head)) -> (Written, Bytes) {
+fn sent(wire: &Bytes, options: &Options, change: impl Fn(&mut Head)) -> (Written, Bytes) {
     let mut head = Driven::server().recv_one(wire).1;
     change(&mut head);
-    let mut client = Driven::new(Role::Client, options);
+    let mut client = Driven::new(Role::Client, &options);
     let written = client.send(StreamId(300), head).expect("a message to send");
     (written, client.sent())
 }
@@ -82,15 +82,15 @@ fn sent(wire: &Bytes, options: Options, change: impl Fn(&mut Head)) -> (Written,
 fn the_old_binary_protocol_is_read_by_all_but_header() {
     let binary = |transport| cluster(transport, Values::Binary);
     let same = |_: &mut Head| {};
-    let (_, wire) = sent(&framed(T2), binary(Transport::Framed), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Framed), same);
     assert_eq!(wire, framed(T2));
-    let (_, wire) = sent(&framed(T2), binary(Transport::Unframed), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Unframed), same);
     assert_eq!(wire, unframed(T2));
-    let (_, wire) = sent(&framed(T2), binary(Transport::Header), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Header), same);
     assert_eq!(wire, header(1, "0000", &bytes(T1)));
     let (_, wire) = sent(
         &framed(T2),
-        cluster(Transport::Framed, Values::Compact),
+        &cluster(Transport::Framed, Values::Compact),
         same,
     );
     assert_eq!(wire, framed(T3));
@@ -108,23 +108,23 @@ fn the_old_binary_protocol_is_read_by_all_but_header() {
 fn pairs_come_along_where_there_is_a_place_for_them() {
     let lane = |head: &mut Head| head.set(&Name::new("lane"), b"blue");
     let header_compact = cluster(Transport::Header, Values::Compact);
-    let (written, wire) = sent(&framed(T1), header_compact, lane);
+    let (written, wire) = sent(&framed(T1), &header_compact, lane);
     assert_eq!(written, Written::Whole);
     assert_eq!(
         wire,
         header(1, "0200 0101 046c616e6504626c7565", &bytes(T3))
     );
-    let (written, wire) = sent(&unframed(T9), header_compact, lane);
+    let (written, wire) = sent(&unframed(T9), &header_compact, lane);
     assert_eq!(written, Written::Whole);
     let pairs = "0200 0102 016b0176 046c616e6504626c7565";
     assert_eq!(wire, header(1, pairs, &bytes(T3)), "without its transform");
     let removed = |head: &mut Head| head.remove(&Name::new("k"));
-    let (_, wire) = sent(&unframed(T9), header_compact, removed);
+    let (_, wire) = sent(&unframed(T9), &header_compact, removed);
     assert_eq!(wire, header(1, "0200", &bytes(T3)));
     let framed_compact = cluster(Transport::Framed, Values::Compact);
-    let (written, wire) = sent(&unframed(T9), framed_compact, lane);
+    let (written, wire) = sent(&unframed(T9), &framed_compact, lane);
     assert_eq!((written, wire), (Written::Unmodified, framed(T3)));
-    let (written, wire) = sent(&unframed(T9), framed_compact, |_| {});
+    let (written, wire) = sent(&unframed(T9), &framed_compact, |_| {});
     assert_eq!((written, wire), (Written::Whole, framed(T3)));
 }
 
@@ -135,12 +135,12 @@ fn names_and_ids_are_rewritten_on_the_way() {
         ..cluster(Transport::Header, Values::Compact)
     };
     let method = |head: &mut Head| head.set(&Name::new("method"), b"sum");
-    let (written, wire) = sent(&framed(T4), options, method);
+    let (written, wire) = sent(&framed(T4), &options, method);
     assert_eq!(written, Written::Whole);
     let want = header(300, "0200", &bytes("8221ac020843616c633a73756d00"));
     assert_eq!(wire, want);
     let version = |head: &mut Head| head.set(&Name::new("version"), b"1");
-    let (written, wire) = sent(&framed(T4), options, version);
+    let (written, wire) = sent(&framed(T4), &options, version);
     assert_eq!(written, Written::Unmodified);
     assert_eq!(decode(&wire).service(), b"Calc");
 }
@@ -152,12 +152,12 @@ fn nothing_follows_a_message_out_of_its_frame() {
         (Transport::Unframed, unframed(T1)),
         (Transport::Framed, longer.clone()),
     ] {
-        let (_, wire) = sent(&longer, cluster(transport, Values::Binary), |_| {});
+        let (_, wire) = sent(&longer, &cluster(transport, Values::Binary), |_| {});
         assert_eq!(wire, want);
     }
     let (_, wire) = sent(
         &longer,
-        cluster(Transport::Unframed, Values::Compact),
+        &cluster(Transport::Unframed, Values::Compact),
         |_| {},
     );
     assert_eq!(wire, unframed(T3));
@@ -171,7 +171,7 @@ fn what_cannot_be_translated_is_not_sent() {
         (Transport::Unframed, Values::Binary),
     ] {
         let head = Driven::server().recv_one(&broken).1;
-        let mut client = Driven::new(Role::Client, cluster(transport, protocol));
+        let mut client = Driven::new(Role::Client, &cluster(transport, protocol));
         let refused = client.send(StreamId(1), head);
         assert!(matches!(refused, Err(SendError::Unsupported)));
         assert_eq!(client.sent(), "");
