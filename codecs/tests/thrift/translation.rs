@@ -73,7 +73,7 @@ fn each_side_gets_its_own_transport_and_protocol() {
 fn sent(wire: &Bytes, options: &Options, change: impl Fn(&mut Head)) -> (Written, Bytes) {
     let mut head = Driven::server().recv_one(wire).1;
     change(&mut head);
-    let mut client = Driven::new(Role::Client, &options);
+    let mut client = Driven::new(Role::Client, options);
     let written = client.send(StreamId(300), head).expect("a message to send");
     (written, client.sent())
 }
