@@ -118,6 +118,8 @@ def _build_node():
     done = _run(["npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts"], home)
     if done.returncode != 0:
         return f"npm cannot install thrift: {_last_line(done)}"
+    if _run(["node", "--no-deprecation", "-e", "require('thrift')"], home).returncode != 0:
+        return "this version of node is too old for thrift, of which a part is a module of the newer kind"
     marker.write_text(wanted)
     return None
 
