@@ -70,6 +70,10 @@ fn lengths_of_frames_that_no_message_has() {
         .unwrap_err();
     let (len, limit) = (0x8000_0003, LONGEST);
     assert_eq!(bomb, ConnectionError::TooLong { len, limit });
+    // fbthrift's frames with a length of 64 bits.
+    let big = Driven::server().recv(b"BIGF\0\0\0\0\0\x10\0\0");
+    let (len, limit) = (0x4249_474a, LONGEST);
+    assert_eq!(big.unwrap_err(), ConnectionError::TooLong { len, limit });
     let at_limit = (LONGEST as u32 - 4).to_be_bytes();
     let at_limit = [&at_limit[..], &[0x80, 1]].concat();
     assert_eq!(Driven::server().recv(&at_limit).unwrap().len(), 0);
@@ -77,6 +81,9 @@ fn lengths_of_frames_that_no_message_has() {
 
 #[test]
 fn other_protocols_are_named() {
+    for word in ["GET ", "POST", "HEAD", "PUT ", "DELE", "OPTI", "HTTP"] {
+        assert_eq!(closes(word.as_bytes()).part, "transport (this is HTTP)");
+    }
     for (hello, part) in [
         (&b"GET / HTTP/1.1"[..], "transport (this is HTTP)"),
         (b"PRI * HTTP/2.0", "transport (this is HTTP)"),
@@ -167,6 +174,22 @@ fn bodies_that_are_no_struct_end_unframed_connections_with_a_word() {
         let told = decode(&server.sent());
         assert_eq!(told.outcome.code, Code::BadRequest, "{hex}");
         assert_eq!(told.method(), b"hi");
+    }
+}
+
+#[test]
+fn nobody_is_told_of_a_one_way_call_that_is_no_struct() {
+    let broken = with(T1, "080002", "050002");
+    let one_way = with(&broken, "80010001", "80010004");
+    let names = ["hi".to_owned()].into_iter().collect();
+    let by_name = Options {
+        one_way: names,
+        ..Options::default()
+    };
+    for (options, hex) in [(Options::default(), one_way), (by_name, broken)] {
+        let mut server = Driven::new(Role::Server, &options);
+        assert!(server.recv(&bytes(&hex)).is_err());
+        assert!(server.sent().is_empty());
     }
 }
 

@@ -104,6 +104,44 @@ fn the_old_binary_protocol_is_read_by_all_but_header() {
     );
 }
 
+/// Writers differ in how they spell a bool; readers take what is not false for true, or not true for
+/// false.
+#[test]
+fn values_are_the_same_however_they_are_spelt() {
+    let binary = |body: &str| framed(&format!("8001000100000002686900000001{body}00"));
+    let compact = |body: &str| framed(&format!("822101026869{body}00"));
+    let to_compact = cluster(Transport::Framed, Values::Compact);
+    let to_binary = cluster(Transport::Framed, Values::Binary);
+    for (from, to) in [
+        ("02000102", "11"),
+        ("0f0001020000000301ff00", "1931010102"),
+        (
+            "10000100112233445566778899aabbccddeeff",
+            "1d00112233445566778899aabbccddeeff",
+        ),
+        ("06fffeffff", "040301"),
+    ] {
+        let (_, wire) = sent(&binary(from), &to_compact, |_| {});
+        assert_eq!(wire, compact(to), "{from}");
+    }
+    for (from, to) in [
+        // The type of elements is that of true or that of false, and false is 2 or 0.
+        ("1931010200", "0f00010200000003010000"),
+        ("1a32010200", "0e00010200000003010000"),
+        ("1b0111 0200", "0d0001020200000001 0000"),
+        (
+            "1d00112233445566778899aabbccddeeff",
+            "10000100112233445566778899aabbccddeeff",
+        ),
+        // An id below the one before, and one far above.
+        ("2309 03020a", "03000209 0300010a"),
+        ("13090380020a", "03000109 030080 0a"),
+    ] {
+        let (_, wire) = sent(&compact(from), &to_binary, |_| {});
+        assert_eq!(wire, binary(to), "{from}");
+    }
+}
+
 #[test]
 fn pairs_come_along_where_there_is_a_place_for_them() {
     let lane = |head: &mut Head| head.set(&Name::new("lane"), b"blue");
