@@ -154,6 +154,8 @@ impl ThriftConnection {
         };
         if let Ok(Some(message)) = Message::read(input, 0)
             && message.kind == message::CALL
+            && let name = input.get(message.name).unwrap_or_default()
+            && !self.codec.options.one_way.contains(name)
         {
             let addressee = Addressee {
                 transport: Transport::Unframed,
@@ -161,7 +163,6 @@ impl ThriftConnection {
                 outer: 0,
                 fault: Fault::Type.exception(),
             };
-            let name = input.get(message.name).unwrap_or_default();
             let reply = Reply::refused(Code::BadRequest, fault.to_string());
             let method = message::split(name).1;
             turn.out

@@ -8,3 +8,4 @@ mod listeners;
 mod references;
 mod routes;
 mod toy;
+mod translations;
