@@ -623,7 +623,8 @@ pub struct RouteAction {
     pub fallback_policy: ::core::option::Option<i32>,
     /// The time from the request's arrival to the end of its response; then the
     /// caller gets the protocol's timeout and a late response is dropped.
-    /// Absent: 15s; 0s: no limit.
+    /// Absent: 15s; 0s: no limit. A tunnel (an upgraded connection, CONNECT, tcp)
+    /// has to stand by then, and may stay as long as it likes.
     #[prost(message, optional, tag = "5")]
     pub timeout: ::core::option::Option<::prost_types::Duration>,
     /// The cluster. Required.
