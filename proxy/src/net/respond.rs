@@ -52,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .and_then(|at| config.listener.routes.route(at));
         if let Some(route) = route {
             if !route.rule.response.is_empty() {
-                route.rule.response.apply(&mut head);
+                route.rule.response.apply(&mut head, &exchange.cx);
             }
             let passed = exchange.passed;
             let early = route
