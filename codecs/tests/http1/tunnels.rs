@@ -26,7 +26,11 @@ fn websockets_pass_as_bytes() {
     );
     assert_eq!(proxy.server_says("\0\r\n"), "\0\r\n");
     assert_eq!(proxy.server_closes(), "");
-    assert!(proxy.up.conn.is_finished() && proxy.down.conn.is_finished());
+    assert!(proxy.down.conn.wants_shutdown() && !proxy.up.conn.is_finished());
+    assert_eq!(proxy.client_says("more"), "more");
+    proxy.down.eof().unwrap();
+    proxy.client_says("");
+    assert!(proxy.up.conn.is_finished());
 }
 
 #[test]
@@ -40,7 +44,7 @@ fn each_side_of_a_tunnel_may_end_alone() {
     assert!(proxy.up.conn.wants_shutdown() && !proxy.up.conn.is_finished());
     assert_eq!(proxy.server_says("the rest"), "the rest");
     proxy.server_closes();
-    assert!(proxy.up.conn.is_finished() && proxy.down.conn.is_finished());
+    assert!(proxy.up.conn.is_finished() && proxy.down.conn.wants_shutdown());
 }
 
 #[test]

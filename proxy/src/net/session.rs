@@ -37,7 +37,7 @@ pub(crate) enum ToSession {
     Frame(DefaultKey, Frame),
     /// Body bytes of a request left the proxy.
     Consumed(DefaultKey, usize),
-    /// A request without response left the proxy.
+    /// The last of a request left the proxy, and the response has ended or there is none.
     Sent(DefaultKey),
     /// The endpoint's connection failed; with the request, if it was never written.
     Failed(DefaultKey, Outcome, Option<Box<Head>>),
@@ -347,7 +347,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match letter {
             ToSession::Frame(key, frame) => self.on_response(key, frame),
             ToSession::Consumed(key, bytes) => self.on_consumed(key, bytes),
-            ToSession::Sent(key) => self.finish(key, Outcome::OK),
+            ToSession::Sent(key) => self.on_sent(key),
             ToSession::Failed(key, outcome, unsent) => self.on_failed(key, outcome, unsent),
             ToSession::Decided(key, flow) => self.on_decided(key, flow),
             ToSession::Request(upstream, stream, head) => {
