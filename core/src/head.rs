@@ -1,6 +1,7 @@
 //! Where a message starts: what it is, for whom, and its metadata.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -36,12 +37,24 @@ pub struct Head {
     /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
     /// not [end](Self::end) their stream.
     pub interim: bool,
-    protocol: &'static str,
+    /// To be asked twice is for the callee the same as once, whatever it did the first time, as the
+    /// protocol itself says (GET of HTTP). Not set where only the service could know.
+    pub idempotent: bool,
+    /// How long the caller of this request waits, where the protocol says so in a place that is
+    /// read anyway; others are asked for it by
+    /// [`caller_timeout`](crate::protocol::Protocol::caller_timeout).
+    pub timeout: Option<Duration>,
+    source: Source,
     wire: Bytes,
-    parse: Parse,
     known: Known,
-    fault: Option<Malformed>,
     metadata: OnceCell<Box<Metadata>>,
+}
+
+/// Who read a head, and how it is read further.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    protocol: &'static str,
+    parse: Parse,
 }
 
 /// Values of the well-known fields, as found or as rewritten.
@@ -52,6 +65,8 @@ struct Known {
     rewritten: u8,
     /// Values that are not on the wire.
     owned: Vec<u8>,
+    /// What is wrong with the content.
+    fault: Option<Malformed>,
 }
 
 impl Known {
@@ -97,11 +112,11 @@ impl Head {
             echo: Echo::default(),
             bound: false,
             interim: false,
-            protocol,
+            idempotent: false,
+            timeout: None,
+            source: Source { protocol, parse },
             wire,
-            parse,
             known: Known::default(),
-            fault: None,
             metadata: OnceCell::new(),
         }
     }
@@ -119,7 +134,7 @@ impl Head {
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
     /// with [`BadRequest`](crate::outcome::Code::BadRequest), and its connection lives on.
     pub fn set_fault(&mut self, fault: Malformed) {
-        self.fault = Some(fault);
+        self.known.fault = Some(fault);
     }
 
     /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
@@ -153,7 +168,7 @@ impl Head {
 
     /// Codec that read the message.
     pub fn protocol(&self) -> &'static str {
-        self.protocol
+        self.source.protocol
     }
 
     /// Bytes this head was parsed from, the body included for message protocols.
@@ -189,7 +204,7 @@ impl Head {
     /// First value of `name`.
     pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
         match name.known() {
-            name::Known::Protocol => Some(self.protocol.as_bytes()),
+            name::Known::Protocol => Some(self.source.protocol.as_bytes()),
             name::Known::Field(i) => self.field(Field::ALL[i as usize]),
             name::Known::Pair => self.metadata().all(name).next(),
         }
@@ -207,7 +222,7 @@ impl Head {
     pub fn metadata(&self) -> &Metadata {
         self.metadata.get_or_init(|| {
             let mut metadata = Box::new(Metadata::of(self.wire.clone()));
-            (self.parse)(self, &mut metadata);
+            (self.source.parse)(self, &mut metadata);
             metadata
         })
     }
@@ -224,7 +239,8 @@ impl Head {
 
     /// What is wrong with the content, as far as anybody looked.
     pub fn fault(&self) -> Option<Malformed> {
-        self.fault
+        self.known
+            .fault
             .or_else(|| self.metadata.get().and_then(|m| m.fault()))
     }
 
