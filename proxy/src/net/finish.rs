@@ -170,6 +170,8 @@ pub(crate) enum Why {
     ConnectFailure,
     /// The connection was lost before the answer.
     ConnectionLost,
+    /// The endpoint's protocol has no form for the request.
+    Unwritable,
     /// The endpoint gave the request up.
     Reset,
     /// The deadline passed.
@@ -192,6 +194,7 @@ impl Why {
             Self::NoHealthyEndpoint => "no_healthy_endpoint",
             Self::ConnectFailure => "connect_failure",
             Self::ConnectionLost => "connection_lost",
+            Self::Unwritable => "unwritable_request",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
             Self::Draining => "draining",

@@ -90,6 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             log,
             why: None,
             body: None,
+            tries: None,
         });
         if !head.end {
             self.streams.insert(stream, key);
@@ -270,19 +271,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Reply::refused(Code::Overloaded, message),
             );
         }
-        self.send(key, head, &cluster, target, Attempt::First);
+        self.send(key, head, Attempt::First);
     }
 
     /// Chooses an endpoint and gives it the request.
-    pub(super) fn send(
-        &mut self,
-        key: DefaultKey,
-        head: Head,
-        cluster: &Rc<Cluster>,
-        target: Target,
-        attempt: Attempt,
-    ) {
-        let upstream = match self.upstream(cluster, target, attempt, &head) {
+    pub(super) fn send(&mut self, key: DefaultKey, head: Head, attempt: Attempt) {
+        let routed = &self.exchanges[key].routed;
+        let (Some(cluster), Some(target)) = (routed.cluster.clone(), routed.target) else {
+            return; // every request that is sent was routed
+        };
+        let upstream = match self.upstream(key, &cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
         };
@@ -290,12 +288,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             false => None,
             true => match cluster.try_acquire(Resource::PendingRequests) {
                 Some(permit) => Some(permit),
-                None => return self.refuse_to_wait(key, cluster),
+                None => return self.refuse_to_wait(key, &cluster),
             },
         };
         let exchange = &mut self.exchanges[key];
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
+        exchange.keep(&head, &upstream);
         let inbox = self.inbox.clone();
         let caller = Caller { inbox, key };
         let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
@@ -331,6 +330,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn upstream(
         &mut self,
+        key: DefaultKey,
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
@@ -339,7 +339,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
         }
-        let Some(endpoint) = cluster.pick(target.subset, attempt, self.link.now()) else {
+        let tries = self.exchanges[key].tries.as_ref();
+        let failed = tries.map_or(&[][..], |tries| &tries.failed);
+        let picked = cluster.pick(target.subset, attempt, failed, self.link.now());
+        let Some(endpoint) = picked else {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::NoneHealthy);
             let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
@@ -348,7 +351,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner, head.protocol()) {
+        match endpoint.connection(&self.worker, owner, head.protocol(), attempt) {
             Ok(upstream) if bind => {
                 self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);

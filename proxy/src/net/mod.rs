@@ -22,6 +22,7 @@ mod logs;
 mod mailbox;
 mod pool;
 mod respond;
+mod retry;
 mod reverse;
 mod session;
 mod stream;

@@ -7,10 +7,11 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::exchange::{Place, Routed};
+use super::exchange::Place;
 use super::finish::Why;
-use super::pool::Attempt;
+use super::retry::Undone;
 use super::session::Session;
+use super::upstream::{Failed, Failure};
 use crate::telemetry::{ClusterCounter, ListenerCounter};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -85,56 +86,49 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_upstream_reset(&mut self, key: DefaultKey, reason: Reason) {
+        if self.exchanges[key].has_answer_begun() {
+            return self.stream_down(key, Frame::Reset(reason));
+        }
         let executed = match reason {
             Reason::Refused => Executed::No,
             _ => Executed::Maybe,
         };
-        let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
-        if self.exchanges[key].has_answer_begun() {
-            return self.stream_down(key, Frame::Reset(reason));
+        if executed == Executed::No && self.resend(key, Undone::Refused, None) {
+            return;
         }
+        let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
         let reply = Reply::new(outcome, "the endpoint gave the request up");
         self.answer(key, Why::Reset, reply);
     }
 
     /// The endpoint's connection failed.
-    pub(super) fn on_failed(
-        &mut self,
-        key: DefaultKey,
-        outcome: Outcome,
-        unsent: Option<Box<Head>>,
-    ) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
+    pub(super) fn on_failed(&mut self, key: DefaultKey, failure: Failure) {
+        if !self.exchanges.contains_key(key) {
             return;
-        };
-        exchange.place = Place::Here;
-        exchange.routed.unreachable += 1;
-        let Routed {
-            cluster,
-            target,
-            unreachable,
-            ..
-        } = &exchange.routed;
-        let (Some(cluster), Some(target)) = (cluster.clone(), *target) else {
-            return;
-        };
-        let attempts = *unreachable;
-        let whole = exchange.body.as_ref().is_none_or(|body| !body.given);
-        if let Some(head) = unsent
-            && attempts <= REPICKS
-            && whole
-        {
-            return self.send(key, *head, &cluster, target, Attempt::Again);
         }
-        self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
-        let (why, message) = match outcome.executed {
-            Executed::No => (Why::ConnectFailure, "the endpoint could not be reached"),
-            _ => (
+        let Failure { how, unsent } = failure;
+        if self.resend(key, Undone::Failed(how), unsent) {
+            return;
+        }
+        if let Some(cluster) = &self.exchanges[key].routed.cluster {
+            self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
+        }
+        let (why, message) = match how {
+            Failed::Unconnected => (Why::ConnectFailure, "the endpoint could not be reached"),
+            Failed::Untouched => (
+                Why::ConnectionLost,
+                "the connection to the endpoint was lost before it took the request",
+            ),
+            Failed::Stale | Failed::Lost => (
                 Why::ConnectionLost,
                 "the connection to the endpoint was lost before it answered",
             ),
+            Failed::Unwritable => (
+                Why::Unwritable,
+                "the request has no form in the protocol of the endpoint",
+            ),
         };
-        self.answer(key, why, Reply::new(outcome, message));
+        self.answer(key, why, Reply::new(how.outcome(), message));
     }
 
     /// An exchange's deadline has passed.
@@ -157,6 +151,3 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.answer(key, Why::Deadline, Reply::new(outcome, message));
     }
 }
-
-/// Endpoints that may turn out unreachable before a request fails. It was not sent to any of them.
-const REPICKS: u8 = 3;

@@ -19,7 +19,7 @@ use super::link::{Link, LinkError, Read};
 use super::listener::ListenerState;
 use super::mailbox::Mailbox;
 use super::reverse::Reverse;
-use super::upstream::Upstream;
+use super::upstream::{Failure, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ListenerCounter;
 
@@ -34,8 +34,8 @@ pub(crate) enum ToSession {
     Consumed(DefaultKey, usize),
     /// A request without response left the proxy.
     Sent(DefaultKey),
-    /// The endpoint's connection failed; with the request, if it was never written.
-    Failed(DefaultKey, Outcome, Option<Box<Head>>),
+    /// The endpoint's connection failed.
+    Failed(DefaultKey, Failure),
     /// A filter decided.
     Decided(DefaultKey, Flow),
     /// The server calls its client.
@@ -381,7 +381,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             ToSession::Frame(key, frame) => self.on_response(key, frame),
             ToSession::Consumed(key, bytes) => self.on_consumed(key, bytes),
             ToSession::Sent(key) => self.finish(key, Outcome::OK),
-            ToSession::Failed(key, outcome, unsent) => self.on_failed(key, outcome, unsent),
+            ToSession::Failed(key, failure) => self.on_failed(key, failure),
             ToSession::Decided(key, flow) => self.on_decided(key, flow),
             ToSession::Request(upstream, stream, head) => {
                 self.on_server_request(upstream, stream, *head);

@@ -18,19 +18,81 @@ pub(crate) struct Body {
     /// Pieces of the response that the caller could not take yet.
     down: Pump,
     /// Pieces of the request were given to an endpoint, so it can be given to no other.
-    pub(crate) given: bool,
+    given: bool,
     /// Bytes of the request that its caller was not told of yet that they left.
     owed: usize,
     /// The response has begun.
     begun: bool,
     /// How the exchange ends, as far as the response has said.
     outcome: Outcome,
+    kept: Kept,
+}
+
+/// The request's pieces from the first one on, for another endpoint.
+#[derive(Debug, Default)]
+struct Kept {
+    frames: Vec<Frame>,
+    bytes: usize,
+    /// There is no use in keeping more: the request is too long, or its answer has begun.
+    given_up: bool,
+}
+
+impl Kept {
+    fn push(&mut self, frame: &Frame) {
+        let more = match frame {
+            Frame::Data { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        let fits = self.bytes + more <= MOST_KEPT && self.frames.len() < MOST_PIECES;
+        match copy(frame) {
+            Some(copy) if fits && !self.given_up => self.frames.push(copy),
+            _ => self.give_up(),
+        }
+        self.bytes += more;
+    }
+
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.frames = Vec::new();
+    }
+}
+
+/// The same piece of a request once more, by reference.
+fn copy(frame: &Frame) -> Option<Frame> {
+    match frame {
+        Frame::Data { bytes, end } => Some(Frame::Data {
+            bytes: bytes.clone(),
+            end: *end,
+        }),
+        Frame::Trailers(head) => Some(Frame::Trailers(head.clone())),
+        Frame::Head(_) | Frame::Reset(_) => None,
+    }
+}
+
+impl Body {
+    /// Makes ready to give all of the request to another endpoint; `false` if not all of it is there.
+    fn rewind(&mut self) -> bool {
+        if self.given {
+            if self.kept.given_up {
+                return false;
+            }
+            self.early = self.kept.frames.iter().filter_map(copy).collect();
+            self.given = false;
+        }
+        true
+    }
 }
 
 impl Exchange {
     /// Whether the caller has a part of an answer, so that it cannot be given another one.
     pub(crate) fn has_answer_begun(&self) -> bool {
         self.body.as_ref().is_some_and(|body| body.begun)
+    }
+
+    /// Makes ready to give the request's body, if it has one, to another endpoint; `false` if not
+    /// all of it is there any longer.
+    pub(crate) fn rewind(&mut self) -> bool {
+        self.body.as_mut().is_none_or(|body| body.rewind())
     }
 }
 
@@ -48,7 +110,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let body = exchange.body.get_or_insert_default();
         match &frame {
             Frame::Head(head) if head.interim => {}
-            Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
+            Frame::Head(head) => {
+                (body.begun, body.outcome) = (true, head.outcome);
+                // The caller has a part of this answer, and can get no other.
+                body.kept.give_up();
+                exchange.tries = None;
+            }
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
                 let (party, code) = (Party::Infrastructure, Code::Unavailable);
@@ -134,6 +201,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Frame::Data { bytes, .. } = &frame {
             body.owed += bytes.len();
         }
+        body.kept.push(&frame);
         match &exchange.place {
             Place::Upstream(upstream, upstream_stream) => {
                 body.given = true;
@@ -184,8 +252,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             let stream = exchange.stream;
+            let mut bytes = bytes;
             if let Some(body) = &mut exchange.body {
-                body.owed = body.owed.saturating_sub(bytes);
+                // What is sent a second time was told of before.
+                bytes = bytes.min(body.owed);
+                body.owed -= bytes;
             }
             self.link
                 .with(|conn, turn| conn.consumed(stream, bytes, turn));
@@ -203,3 +274,9 @@ impl Exchange {
         reply.or_else(|| route?.on_data(bytes, cx))
     }
 }
+
+/// Bytes of a request's body that are kept for another endpoint; longer ones have one chance.
+const MOST_KEPT: usize = 64 << 10;
+
+/// Pieces of a body that are kept, whatever their size.
+const MOST_PIECES: usize = 256;

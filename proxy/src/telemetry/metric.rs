@@ -202,6 +202,9 @@ metrics! {
             "Requests abandoned because their caller went away." { RqCancelled, }
         "upstream_rq_rx_reset_total"
             "Requests that ended with the connection, or that the endpoint reset." { RqReset, }
+        "upstream_rq_resent_total"
+            "Times a request was sent again because nothing had been done that could not be done twice."
+            { RqResent, }
         "upstream_rq_overflow_total"
             "Requests refused because the limit of requests in flight was reached." { RqOverflow, }
         "upstream_rq_pending_total"
