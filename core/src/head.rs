@@ -137,6 +137,18 @@ impl Head {
         self.known.fault = Some(fault);
     }
 
+    /// A copy to be kept for as long as the exchange lasts. A short message that lies in a buffer
+    /// with others is copied out of it, so that it does not keep all of that, unless somebody has
+    /// looked into its metadata.
+    pub fn kept(&self) -> Self {
+        let mut kept = self.clone();
+        let lies_alone = self.wire.is_unique() || self.wire.len() >= SHARED_FROM;
+        if !lies_alone && self.metadata.get().is_none() {
+            kept.wire = Bytes::copy_from_slice(&self.wire);
+        }
+        kept
+    }
+
     /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
     pub fn set(&mut self, name: &Name, value: &[u8]) {
         match name.field() {
@@ -252,6 +264,9 @@ impl Head {
     }
 }
 
+/// Messages at least this long are kept where they lie, in bytes.
+const SHARED_FROM: usize = 4 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -278,6 +293,19 @@ mod tests {
         assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
         assert_eq!(head.get(&Name::new("group")), Some(&b"v"[..]));
         assert!(!head.is_modified());
+    }
+
+    #[test]
+    fn what_is_kept_lies_apart_from_what_it_came_with() {
+        let mut buffer = bytes::BytesMut::from(&b"svc k=vmore"[..]);
+        let wire = buffer.split_to(7).freeze();
+        let head = Head::new("toy", Kind::Request, wire, parse);
+        let kept = head.kept();
+        assert_eq!(kept.wire(), head.wire());
+        assert_ne!(kept.wire().as_ptr(), head.wire().as_ptr());
+        assert_eq!(kept.get(&Name::new("K")), Some(&b"v"[..]));
+        drop(buffer);
+        assert_eq!(head.kept().wire().as_ptr(), head.wire().as_ptr());
     }
 
     #[test]

@@ -14,7 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::{Link, LinkError, Read};
 use super::session::ToSession;
-use super::upstream::{Caller, Failed, Failure, Mark, Pending, State, ToUpstream, Upstream};
+use super::upstream::{Caller, Failed, LostRequest, Mark, Pending, State, ToUpstream, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ClusterCounter;
 
@@ -306,7 +306,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let Some(Pending { caller, .. }) = pending else {
                 continue;
             };
-            let failure = Failure {
+            let failure = LostRequest {
                 how: Failed::Untouched,
                 unsent: Some(Box::new(head)),
             };
@@ -384,7 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     fn fail(&self, stream: StreamId) {
         if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
             let (how, unsent) = (Failed::Unwritable, None);
-            let failed = ToSession::Failed(caller.key, Failure { how, unsent });
+            let failed = ToSession::Failed(caller.key, LostRequest { how, unsent });
             caller.inbox.push(failed);
         }
     }

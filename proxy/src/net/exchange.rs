@@ -8,7 +8,7 @@ use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Echo, Head};
 use sabir_core::outcome::Outcome;
-use sabir_router::action::Target;
+use sabir_router::action::{Action, Forward, Target};
 use sabir_router::limits::Permit;
 
 use super::finish::Why;
@@ -114,5 +114,13 @@ impl Routed {
 
     pub(crate) fn route(&self) -> Option<&Route> {
         self.config.listener.routes.route(self.route?)
+    }
+
+    /// Where the route sends it, if that is to a cluster.
+    pub(crate) fn forward(&self) -> Option<&Forward> {
+        match &self.route()?.rule.action {
+            Action::Forward(forward) => Some(forward),
+            Action::DirectResponse(_) => None,
+        }
     }
 }

@@ -68,6 +68,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.streams.remove(&exchange.stream);
         }
         self.give_back(&exchange);
+        if let Some(tries) = exchange.tries.take() {
+            self.give_permit_back(&exchange, *tries);
+        }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
         let elapsed = exchange
@@ -176,6 +179,10 @@ pub(crate) enum Why {
     Reset,
     /// The deadline passed.
     Deadline,
+    /// The last attempt took too long.
+    PerTryTimeout,
+    /// A streamed exchange stood still.
+    Idle,
     /// The proxy stops, and the time for what was in flight is over.
     Draining,
     /// The caller did not wait for the answer.
@@ -197,6 +204,8 @@ impl Why {
             Self::Unwritable => "unwritable_request",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
+            Self::PerTryTimeout => "per_try_timeout",
+            Self::Idle => "idle_timeout",
             Self::Draining => "draining",
             Self::CallerGone => "caller_gone",
         }

@@ -13,6 +13,7 @@
 
 mod carrier;
 mod connect;
+mod due;
 mod exchange;
 mod finish;
 mod forward;

@@ -4,14 +4,14 @@ use sabir_core::connection::Written;
 use sabir_core::frame::{Frame, Reason};
 use sabir_core::head::Head;
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::exchange::Place;
 use super::finish::Why;
 use super::retry::Undone;
 use super::session::Session;
-use super::upstream::{Failed, Failure};
+use super::upstream::{Failed, LostRequest};
 use crate::telemetry::{ClusterCounter, ListenerCounter};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -38,6 +38,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             // No answer yet: nothing that filters or the route do to answers concerns it.
             self.streams.insert(self.exchanges[key].stream, key);
             return self.stream_down(key, Frame::Head(head));
+        }
+        if self.exchanges[key].tries.is_some() && self.retry_answered(key, &head) {
+            return;
         }
         let exchange = &mut self.exchanges[key];
         head.echo = exchange.echo;
@@ -97,21 +100,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         }
         let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
+        let failure = match executed {
+            Executed::No => Failure::Refused,
+            _ => Failure::Reset,
+        };
+        if self.retry(key, failure, outcome, None) {
+            return;
+        }
         let reply = Reply::new(outcome, "the endpoint gave the request up");
         self.answer(key, Why::Reset, reply);
     }
 
     /// The endpoint's connection failed.
-    pub(super) fn on_failed(&mut self, key: DefaultKey, failure: Failure) {
+    pub(super) fn on_failed(&mut self, key: DefaultKey, failure: LostRequest) {
         if !self.exchanges.contains_key(key) {
             return;
         }
-        let Failure { how, unsent } = failure;
+        let LostRequest { how, unsent } = failure;
         if self.resend(key, Undone::Failed(how), unsent) {
             return;
         }
         if let Some(cluster) = &self.exchanges[key].routed.cluster {
             self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
+        }
+        if let Some(failure) = how.failure()
+            && self.retry(key, failure, how.outcome(), None)
+        {
+            return;
         }
         let (why, message) = match how {
             Failed::Unconnected => (Why::ConnectFailure, "the endpoint could not be reached"),
@@ -129,25 +144,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             ),
         };
         self.answer(key, why, Reply::new(how.outcome(), message));
-    }
-
-    /// An exchange's deadline has passed.
-    pub(super) fn on_deadline(&mut self, key: DefaultKey) {
-        let exchange = &mut self.exchanges[key];
-        let waited = exchange.cx.deadline.map(|at| at - exchange.cx.started);
-        let executed = match &exchange.place {
-            Place::Upstream(..) => Executed::Maybe,
-            Place::Filtering(_) | Place::Here => Executed::No,
-        };
-        if let Some(cluster) = &exchange.routed.cluster {
-            self.worker
-                .count(cluster.stats_id, ClusterCounter::RqTimeout);
-        }
-        let message = format!(
-            "no answer within {} ms",
-            waited.unwrap_or_default().as_millis()
-        );
-        let outcome = Outcome::new(Party::Network, executed, Code::TimedOut);
-        self.answer(key, Why::Deadline, Reply::new(outcome, message));
     }
 }

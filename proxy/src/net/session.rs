@@ -19,7 +19,7 @@ use super::link::{Link, LinkError, Read};
 use super::listener::ListenerState;
 use super::mailbox::Mailbox;
 use super::reverse::Reverse;
-use super::upstream::{Failure, Upstream};
+use super::upstream::{LostRequest, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ListenerCounter;
 
@@ -35,7 +35,7 @@ pub(crate) enum ToSession {
     /// A request without response left the proxy.
     Sent(DefaultKey),
     /// The endpoint's connection failed.
-    Failed(DefaultKey, Failure),
+    Failed(DefaultKey, LostRequest),
     /// A filter decided.
     Decided(DefaultKey, Flow),
     /// The server calls its client.
@@ -82,9 +82,9 @@ pub(crate) struct Waits {
     pub(super) held_back: usize,
     /// Bodies wait for the client to take what was before them.
     pub(super) unwritten: bool,
-    /// No exchange has an earlier deadline. It may have been that of one that has ended: looking
-    /// through all of them when it is reached costs less than to keep them in order.
-    deadline: Option<Instant>,
+    /// Nothing is due of an exchange before. It may have been of one that has ended: looking through
+    /// all of them when it is reached costs less than to keep them in order.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// When a session ends.
@@ -422,28 +422,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Kind::Request | Kind::OneWay => self.waits.deferred.push_back((stream, head)),
             _ => self.on_client_response(stream, head),
         }
-    }
-
-    /// Fails the exchanges whose deadline has passed.
-    fn expire(&mut self) {
-        let now = self.link.now();
-        if self.waits.deadline.is_none_or(|at| at > now) {
-            return;
-        }
-        let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
-        let due = self.exchanges.iter().filter(|(_, e)| due(e));
-        let due: Vec<_> = due.map(|(key, _)| key).collect();
-        for key in due {
-            self.on_deadline(key);
-        }
-        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
-        self.waits.deadline = deadlines.min();
-    }
-
-    /// Watches a deadline that an exchange was given.
-    pub(super) fn watch(&mut self, deadline: Option<Instant>) {
-        let earliest = self.waits.deadline.into_iter().chain(deadline).min();
-        self.waits.deadline = earliest;
     }
 
     /// Counts what was read and written; whether anything was written.

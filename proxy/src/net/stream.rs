@@ -1,5 +1,7 @@
 //! Bodies that arrive in pieces, on their way through a session.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
@@ -26,6 +28,8 @@ pub(crate) struct Body {
     /// How the exchange ends, as far as the response has said.
     outcome: Outcome,
     kept: Kept,
+    /// When a piece of either body last came, where it matters.
+    pub(crate) moved: Option<Instant>,
 }
 
 /// The request's pieces from the first one on, for another endpoint.
@@ -57,11 +61,15 @@ impl Kept {
     }
 }
 
-/// The same piece of a request once more, by reference.
+/// The same piece of a request once more: by reference, but for a small one, which would keep the
+/// whole buffer that it was read into.
 fn copy(frame: &Frame) -> Option<Frame> {
     match frame {
         Frame::Data { bytes, end } => Some(Frame::Data {
-            bytes: bytes.clone(),
+            bytes: match bytes.len() {
+                ..SHARED_FROM => Bytes::copy_from_slice(bytes),
+                _ => bytes.clone(),
+            },
             end: *end,
         }),
         Frame::Trailers(head) => Some(Frame::Trailers(head.clone())),
@@ -89,6 +97,17 @@ impl Exchange {
         self.body.as_ref().is_some_and(|body| body.begun)
     }
 
+    /// Notes that a piece of either body came, if the route asks how long it stands still.
+    pub(super) fn note_move(&mut self, now: Instant) {
+        let idle = self
+            .routed
+            .forward()
+            .and_then(|forward| forward.idle_timeout);
+        if idle.is_some() {
+            self.body.get_or_insert_default().moved = Some(now);
+        }
+    }
+
     /// Makes ready to give the request's body, if it has one, to another endpoint; `false` if not
     /// all of it is there any longer.
     pub(crate) fn rewind(&mut self) -> bool {
@@ -99,6 +118,7 @@ impl Exchange {
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Moves a piece of a response as far as the caller takes it.
     pub(super) fn stream_down(&mut self, key: DefaultKey, mut frame: Frame) {
+        let now = self.link.now();
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
@@ -107,6 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         {
             return self.refuse(key, reply);
         }
+        exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         match &frame {
             Frame::Head(head) if head.interim => {}
@@ -114,7 +135,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 (body.begun, body.outcome) = (true, head.outcome);
                 // The caller has a part of this answer, and can get no other.
                 body.kept.give_up();
-                exchange.tries = None;
             }
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
@@ -184,6 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(&key) = self.streams.get(&stream) else {
             return self.throw_away(stream, &frame);
         };
+        let now = self.link.now();
         let exchange = &mut self.exchanges[key];
         match &mut frame {
             Frame::Reset(_) => return self.abandon(key),
@@ -197,6 +218,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Frame::Head(_) | Frame::Trailers(_) => {}
         }
+        exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         if let Frame::Data { bytes, .. } = &frame {
             body.owed += bytes.len();
@@ -277,6 +299,9 @@ impl Exchange {
 
 /// Bytes of a request's body that are kept for another endpoint; longer ones have one chance.
 const MOST_KEPT: usize = 64 << 10;
+
+/// Pieces at least this long are kept by reference, in bytes.
+const SHARED_FROM: usize = 4 << 10;
 
 /// Pieces of a body that are kept, whatever their size.
 const MOST_PIECES: usize = 256;

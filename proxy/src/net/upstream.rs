@@ -12,6 +12,7 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::protocol::Protocol;
 use sabir_core::pump::Pump;
 use sabir_router::limits::Permit;
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 
 use super::link::Traffic;
@@ -78,7 +79,7 @@ pub(super) struct Mark {
 }
 
 /// A request that failed with its connection.
-pub(crate) struct Failure {
+pub(crate) struct LostRequest {
     /// How.
     pub(crate) how: Failed,
     /// The request, if it was never written.
@@ -102,6 +103,16 @@ pub(crate) enum Failed {
 }
 
 impl Failed {
+    /// What a retry policy calls it; `None` for what would fail anywhere.
+    pub(crate) fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Unconnected => Some(Failure::Connect),
+            Self::Untouched => Some(Failure::BeforeRequest),
+            Self::Stale | Self::Lost => Some(Failure::Reset),
+            Self::Unwritable => None,
+        }
+    }
+
     /// How the exchange ends if this was all.
     pub(crate) fn outcome(self) -> Outcome {
         let (party, executed, code) = match self {
@@ -354,7 +365,7 @@ impl Upstream {
                 (Some(traffic), Some(mark)) => mark.failed(traffic),
             };
             let Caller { inbox, key } = pending.caller;
-            inbox.push(ToSession::Failed(key, Failure { how, unsent }));
+            inbox.push(ToSession::Failed(key, LostRequest { how, unsent }));
         }
         self.set_congested(false);
     }

@@ -6,5 +6,6 @@ mod examples;
 mod generations;
 mod listeners;
 mod references;
+mod retries;
 mod routes;
 mod toy;

@@ -29,8 +29,12 @@ pub(super) enum Act {
     Refuse,
     /// Does nothing.
     Hold,
+    /// Answers well, after it has answered what it held back on the same connection.
+    AnswerHeld,
     /// Answers well, after a while.
     Slow(Duration),
+    /// Answers, in HTTP, that it is asked too often, and not to ask for so many seconds.
+    NotBefore(u32),
 }
 
 /// A request as a server saw it.
@@ -89,6 +93,7 @@ async fn serve(io: TcpStream, dialect: Dialect, connection: usize, state: Arc<Rw
     let codec = dialect.codec();
     let mut side = Side::server(io, &dialect);
     let mut requests: Vec<(StreamId, Head, usize)> = Vec::new();
+    let mut held: Vec<(StreamId, Echo)> = Vec::new();
     while let Some(event) = side.next().await {
         let EventKind::Frame(frame) = event.kind else {
             continue;
@@ -126,7 +131,16 @@ async fn serve(io: TcpStream, dialect: Dialect, connection: usize, state: Arc<Rw
             });
             state.script.pop_front().unwrap_or(Act::Answer)
         };
-        if !act.play(&mut side, stream, head.echo).await {
+        match act {
+            Act::Hold => held.push((stream, head.echo)),
+            Act::AnswerHeld => {
+                for (stream, echo) in held.drain(..) {
+                    side.reply(stream, echo, Outcome::OK).await;
+                }
+            }
+            _ => {}
+        }
+        if !act.play(&mut side, &dialect, stream, head.echo).await {
             return;
         }
     }
@@ -134,9 +148,9 @@ async fn serve(io: TcpStream, dialect: Dialect, connection: usize, state: Arc<Rw
 
 impl Act {
     /// Whether the connection goes on.
-    async fn play(self, side: &mut Side, stream: StreamId, echo: Echo) -> bool {
+    async fn play(self, side: &mut Side, dialect: &Dialect, stream: StreamId, echo: Echo) -> bool {
         match self {
-            Self::Answer => side.reply(stream, echo, Outcome::OK).await,
+            Self::Answer | Self::AnswerHeld => side.reply(stream, echo, Outcome::OK).await,
             Self::Business => side.reply(stream, echo, Outcome::BUSINESS_ERROR).await,
             Self::Fail(code) => {
                 let outcome = Outcome::new(Party::Infrastructure, Executed::Maybe, code);
@@ -145,6 +159,11 @@ impl Act {
             Self::Close => return false,
             Self::Refuse => side.send(stream.0, Frame::Reset(Reason::Refused)).await,
             Self::Hold => {}
+            Self::NotBefore(seconds) => {
+                let lines = format!("429 Slow down\r\nretry-after: {seconds}");
+                let response = dialect.response(&lines);
+                side.send(stream.0, response).await;
+            }
             Self::Slow(time) => {
                 tokio::time::sleep(time).await;
                 side.reply(stream, echo, Outcome::OK).await;

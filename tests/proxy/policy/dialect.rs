@@ -7,8 +7,8 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use sabir::codecs::registry;
-use sabir::core::connection::{EventKind, Turn};
-use sabir::core::frame::Frame;
+use sabir::core::connection::{Connection, EventKind, Turn, Written};
+use sabir::core::frame::{Frame, StreamId};
 use sabir::core::output::Output;
 use sabir::core::protocol::{Limits, Protocol, Role};
 
@@ -59,23 +59,42 @@ impl Dialect {
 
     /// The frames of a request.
     pub(super) fn request(&self, ask: &Ask<'_>) -> Vec<Frame> {
-        let mut input = BytesMut::from(&(self.write)(ask)[..]);
-        let (mut events, mut out) = (VecDeque::new(), Output::default());
-        let now = Instant::now();
-        let mut conn = codec(self.source).connection(Role::Server, &Limits::default(), now);
-        let mut turn = Turn {
-            now,
-            events: &mut events,
-            out: &mut out,
-        };
-        conn.recv(&mut input, &mut turn).unwrap();
-        assert!(input.is_empty());
-        let frames = events.into_iter().map(|event| match event.kind {
-            EventKind::Frame(frame) => frame,
-            other => panic!("{other:?}"),
-        });
-        frames.collect()
+        let conn = codec(self.source).connection(Role::Server, &Limits::default(), Instant::now());
+        frames(conn, Vec::new(), &(self.write)(ask))
     }
+
+    /// A response of HTTP without a body: its status line from the status on, and its fields.
+    pub(super) fn response(&self, lines: &str) -> Frame {
+        let conn = codec(self.source).connection(Role::Client, &Limits::default(), Instant::now());
+        let request = self.request(&Ask::of("hi"));
+        let text = format!("HTTP/1.1 {lines}\r\ncontent-length: 0\r\n\r\n");
+        frames(conn, request, text.as_bytes()).remove(0)
+    }
+}
+
+/// What `conn` reads in `bytes` after it was given `first` to send.
+fn frames(mut conn: Box<dyn Connection>, first: Vec<Frame>, bytes: &[u8]) -> Vec<Frame> {
+    let (mut events, mut out) = (VecDeque::new(), Output::default());
+    let mut turn = Turn {
+        now: Instant::now(),
+        events: &mut events,
+        out: &mut out,
+    };
+    if !first.is_empty() {
+        assert!(conn.open(StreamId(1)));
+    }
+    for frame in first {
+        let sent = conn.send(StreamId(1), frame, &mut turn);
+        assert_eq!(sent, Ok(Written::Whole));
+    }
+    let mut input = BytesMut::from(bytes);
+    conn.recv(&mut input, &mut turn).unwrap();
+    assert!(input.is_empty());
+    let frames = events.into_iter().map(|event| match event.kind {
+        EventKind::Frame(frame) => frame,
+        other => panic!("{other:?}"),
+    });
+    frames.collect()
 }
 
 fn codec(name: &str) -> Arc<dyn Protocol> {

@@ -6,16 +6,23 @@
 
 mod backend;
 mod baseline;
+mod deadlines;
 mod dialect;
 mod resends;
+mod retries;
 mod side;
 
-use dialect::{Ask, Dialect};
-use sabir::core::outcome::Outcome;
-use side::Side;
+use std::net::SocketAddr;
+use std::time::Instant;
 
-use crate::running::{ClusterSetup, Running, Setup};
+use sabir::core::outcome::Outcome;
+use tempfile::TempDir;
+
+use crate::dubbo::PATIENCE;
+use crate::running::{LOOK_AGAIN, Running, Setup};
 use backend::Backend;
+use dialect::{Ask, Dialect};
+use side::Side;
 
 /// Makes a test of each case for each protocol.
 macro_rules! on_every_protocol {
@@ -44,6 +51,7 @@ pub(crate) use {on_every_protocol, on_protocols};
 struct Stage {
     dialect: Dialect,
     proxy: Running,
+    log: Option<TempDir>,
 }
 
 impl Stage {
@@ -56,16 +64,58 @@ impl Stage {
 
     async fn at(
         dialect: Dialect,
-        endpoints: Vec<std::net::SocketAddr>,
+        endpoints: Vec<SocketAddr>,
         route: &str,
         cluster: &[&str],
+    ) -> Self {
+        Self::with(dialect, endpoints, route, cluster, &[]).await
+    }
+
+    /// As [`new`](Self::new), with an access log of `format`.
+    async fn logging(dialect: Dialect, backend: &Backend, route: &str, format: &str) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("log");
+        let line = format!(
+            "access_log: [{{path: \"{}\", format: \"{format}\"}}]",
+            path.display()
+        );
+        let endpoints = vec![backend.address];
+        let mut stage = Self::with(dialect, endpoints, route, &[], &[&line]).await;
+        stage.log = Some(directory);
+        stage
+    }
+
+    async fn with(
+        dialect: Dialect,
+        endpoints: Vec<SocketAddr>,
+        route: &str,
+        cluster: &[&str],
+        listener: &[&str],
     ) -> Self {
         let mut setup = Setup::one(endpoints).protocol(dialect.protocol);
         setup.listeners[0].routes = vec![format!("{{route: {{cluster: main, {route}}}}}")];
         setup.clusters[0].more = cluster.iter().map(|&line| line.to_owned()).collect();
-        setup = setup.also(ClusterSetup::new("unused", []));
+        setup.listeners[0].more = listener.iter().map(|&line| line.to_owned()).collect();
         let proxy = setup.start().await;
-        Self { dialect, proxy }
+        Self {
+            dialect,
+            proxy,
+            log: None,
+        }
+    }
+
+    /// What the log says once a line is there.
+    async fn logged(&self) -> String {
+        let path = self.log.as_ref().unwrap().path().join("log");
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = std::fs::read_to_string(&path).unwrap_or_default();
+            if !text.is_empty() {
+                return text;
+            }
+            assert!(Instant::now() < end, "nothing is logged");
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
     }
 
     async fn client(&self) -> Client {
