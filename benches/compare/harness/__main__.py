@@ -15,8 +15,8 @@ from .throughput import run_scenario
 TITLES = {name: protocol.TITLE for name, protocol in PROTOCOLS.items()}
 PARTS = ("load", "rate", "idle", "routes", "change", "second")
 # A round at the fixed rate has few requests; this gives the tail some.
-RATE_SECONDS = 3.0
-RATE_ROUNDS = 3
+RATE_SECONDS, QUICK_RATE_SECONDS = 3.0, 2.0
+RATE_ROUNDS, QUICK_RATE_ROUNDS = 3, 2
 
 
 def main():
@@ -75,7 +75,8 @@ def measure_all(run: Run, parts, files, notes):
             if run.wants(f"{scenario.protocol} {scenario.name}"):
                 run_scenario(run, scenario)
     if "rate" in parts:
-        slow = replace(run, rounds=min(run.rounds, RATE_ROUNDS), seconds=RATE_SECONDS)
+        rounds, seconds = (QUICK_RATE_ROUNDS, QUICK_RATE_SECONDS) if run.quick else (RATE_ROUNDS, RATE_SECONDS)
+        slow = replace(run, rounds=min(run.rounds, rounds), seconds=max(run.seconds, seconds))
         for scenario in plan.rates(run.quick):
             if run.wants(f"{scenario.protocol} {scenario.name}"):
                 run_scenario(slow, scenario)
@@ -116,7 +117,7 @@ def describe(run, notes):
 def publish(run, about, notes, stem, is_whole):
     """The page and the picture among the results; of a full run, in the repository too."""
     page = lambda picture: report.page(run.records, about, notes + run.faults, TITLES, picture)
-    picture = chart.svg(run.records, TITLES)
+    picture = chart.svg(run.records, TITLES, plan.pictured())
     stem.with_suffix(".svg").write_text(picture)
     stem.with_suffix(".md").write_text(page(stem.with_suffix(".svg").name))
     if is_whole:

@@ -17,9 +17,10 @@ _COLOURS = {
 }
 
 
-def svg(records, titles):
-    """A group of bars per scenario, each on a scale of its own. ``titles``: of protocols."""
-    groups = _groups(records, titles)
+def svg(records, titles, pictured):
+    """A group of bars per scenario, each on a scale of its own. ``titles``: of protocols; ``pictured``: scenarios."""
+    shown = {(scenario.protocol, scenario.name) for scenario in pictured}
+    groups = _groups([record for record in records if (record["protocol"], record["scenario"]) in shown], titles)
     height = 40 + sum(_TITLE + len(bars) * (_BAR + _GAP) + 10 for _, bars in groups)
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'

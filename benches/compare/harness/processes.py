@@ -55,8 +55,11 @@ class Running:
         except BaseException:
             self.stop()
             raise
-        # Programs with a worker process (nginx) have it from the start.
-        self.pids = [self.child.pid, *_children(self.child.pid)]
+
+    @property
+    def pids(self):
+        """Its own and its workers': nginx listens before it has one."""
+        return [self.child.pid, *_children(self.child.pid)]
 
     def _wait_until_ready(self, port):
         deadline = time.monotonic() + READY_SECONDS

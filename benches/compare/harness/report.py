@@ -39,7 +39,7 @@ def page(records, about, notes, titles, picture=None):
         lines += [*(f"- {note}" for note in notes), ""]
     if picture:
         lines += [f"![Processor time per request of each proxy]({picture})", ""]
-    lines += ["## Bars", "", *_bars(records), ""]
+    lines += ["## Bars", "", *_bars(records, titles), ""]
     lines += ["## CPU per request: sabir ÷ each peer", "", *_ratios(records, titles), ""]
     lines += ["## What to know", "", FACTS, "", NOTES, ""]
     for kind, title in (("load", ""), ("rate", ", everything on one core")):
@@ -72,11 +72,10 @@ def machine():
     return f"{model}, {len(os.sched_getaffinity(0))} cores, Linux {release}"
 
 
-def _bars(records):
+def _bars(records, titles):
     lines = ["| work | bar | found | |", "|---|---|--:|---|"]
-    for verdict in bars.verdicts(records):
-        word = f"**{verdict.word}**" if verdict.word == bars.MISSED else verdict.word
-        lines.append(f"| {verdict.work} | {verdict.bar} | {verdict.found or '–'} | {word} |")
+    for verdict in bars.verdicts(records, titles):
+        lines.append(f"| {verdict.work} | {verdict.bar} | {verdict.found or '–'} | {verdict.word} |")
     lines.append("| two workers instead of one | ≥ 1.8 × the throughput | – | not measured: needs four cores |")
     return lines
 
