@@ -98,7 +98,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted((kinds_of(wanted) & SHARED) - thrift_peers.LANGUAGES.keys()))
+    world.start(sorted(kinds_of(wanted) & SHARED))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()
@@ -149,7 +149,7 @@ def main():
 BUILDERS = [
     ({*peers.JAVA, peers.GO}, peers.build),
     (set(motan_peers.KINDS), motan_peers.build),
-    ({thrift_peers.PYTHON}, thrift_peers.build),
+    (set(thrift_peers.LANGUAGES), thrift_peers.build),
 ]
 # Kinds of which all cases share a provider and a consumer; the others' cases start what they need.
 SHARED = {*peers.JAVA, peers.GO, *motan_peers.KINDS}
