@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use crate::frame::{Frame, StreamId};
+use crate::frame::{Frame, Reason, StreamId};
 use crate::head::Echo;
 use crate::metadata::Malformed;
 use crate::outcome::Reply;
@@ -62,6 +62,14 @@ pub trait Connection: Send {
 
     /// Answers the request on `stream` ourselves, in words its caller understands.
     fn reply(&mut self, stream: StreamId, echo: Echo, reply: &Reply, turn: &mut Turn<'_>);
+
+    /// Ends the answer on `stream`, of which the head was sent, with what `reply` says, as far as the
+    /// protocol has words for that; most have not, and give the stream up.
+    fn cut_short(&mut self, stream: StreamId, _reply: &Reply, turn: &mut Turn<'_>) {
+        let reset = Frame::Reset(Reason::Cancelled);
+        // It may have ended in the meantime, and then nothing is left to say.
+        let _: Result<Written, SendError> = self.send(stream, reset, turn);
+    }
 
     /// Opens `stream` towards a server; `false` when the peer allows no more right now. Names are at
     /// most the protocol's [`max_stream`](crate::protocol::Protocol::max_stream).

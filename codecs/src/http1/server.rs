@@ -140,7 +140,7 @@ impl Server {
                 self.reading = Reading::Held;
             }
             Reading::Body(_) => {
-                self.inbox.reset(Reason::Peer, turn);
+                self.inbox.reset(Reason::Lost, turn);
                 self.finished = true;
             }
             // A request that was refused is still to be answered.

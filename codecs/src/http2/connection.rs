@@ -248,6 +248,10 @@ impl Connection for Http2Connection {
         self.answer(stream, reply, turn);
     }
 
+    fn cut_short(&mut self, stream: StreamId, reply: &Reply, turn: &mut Turn<'_>) {
+        self.end_answer(stream, reply, turn);
+    }
+
     fn open(&mut self, stream: StreamId) -> bool {
         let room = self.store.len() < self.peer.streams && self.numbers.next <= MOST_STREAM;
         let opens = self.role == Role::Client && room && self.lifetime.goodbye.allows_more();

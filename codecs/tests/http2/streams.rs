@@ -408,7 +408,7 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
     assert_eq!(eof, Ok(()));
     assert_eq!(
         server.seen(),
-        ["1 reset Peer"],
+        ["1 reset Lost"],
         "the other request is whole"
     );
     server.send(3, Frame::Head(response(true, "200"))).unwrap();

@@ -89,12 +89,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Reason::Refused => Executed::No,
             _ => Executed::Maybe,
         };
-        let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
-        if self.exchanges[key].has_answer_begun() {
-            return self.stream_down(key, Frame::Reset(reason));
-        }
-        let reply = Reply::new(outcome, "the endpoint gave the request up");
-        self.answer(key, Why::Reset, reply);
+        let (party, why, message) = match reason {
+            Reason::Lost => (Party::Network, Why::ConnectionLost, LOST),
+            _ if self.exchanges[key].has_answer_begun() => {
+                return self.stream_down(key, Frame::Reset(reason));
+            }
+            _ => (
+                Party::Infrastructure,
+                Why::Reset,
+                "the endpoint gave the request up",
+            ),
+        };
+        let outcome = Outcome::new(party, executed, Code::Unavailable);
+        self.answer(key, why, Reply::new(outcome, message));
     }
 
     /// The endpoint's connection failed.
@@ -129,10 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
         let (why, message) = match outcome.executed {
             Executed::No => (Why::ConnectFailure, "the endpoint could not be reached"),
-            _ => (
-                Why::ConnectionLost,
-                "the connection to the endpoint was lost before it answered",
-            ),
+            _ => (Why::ConnectionLost, LOST),
         };
         self.answer(key, why, Reply::new(outcome, message));
     }
@@ -157,6 +161,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.answer(key, Why::Deadline, Reply::new(outcome, message));
     }
 }
+
+const LOST: &str = "the connection to the endpoint was lost before it answered";
 
 /// Endpoints that may turn out unreachable before a request fails. It was not sent to any of them.
 const REPICKS: u8 = 3;
