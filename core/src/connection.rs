@@ -75,6 +75,12 @@ pub trait Connection: Send {
     /// most the protocol's [`max_stream`](crate::protocol::Protocol::max_stream).
     fn open(&mut self, stream: StreamId) -> bool;
 
+    /// Streams that a server lets us have open at a time, as far as it has said. For further ones the
+    /// driver makes another connection, if it may.
+    fn most_streams(&self) -> usize {
+        usize::MAX
+    }
+
     /// Body bytes `stream` may send now. Message protocols have no windows.
     fn capacity(&self, _stream: StreamId) -> usize {
         usize::MAX

@@ -261,6 +261,10 @@ impl Connection for Http2Connection {
         opens
     }
 
+    fn most_streams(&self) -> usize {
+        self.peer.streams
+    }
+
     fn capacity(&self, stream: StreamId) -> usize {
         self.capacity_of(stream)
     }

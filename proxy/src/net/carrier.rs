@@ -383,6 +383,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     fn take_events(&mut self) {
+        self.handle.set_most(self.link.conn().most_streams());
         while let Some(Event { stream, kind }) = self.link.next_event() {
             match kind {
                 EventKind::Frame(frame) => self.on_response(stream, frame),

@@ -35,6 +35,8 @@ pub(crate) struct Upstream {
     pub(super) pending: RefCell<Streams<Pending>>,
     pub(super) state: Cell<State>,
     congested: Cell<bool>,
+    /// Exchanges that its peer takes at a time.
+    most: Cell<usize>,
     /// Bytes of requests in the mailbox.
     queued: Cell<usize>,
     held_back: RefCell<Vec<Rc<Inbox>>>,
@@ -106,6 +108,7 @@ impl Upstream {
             pending: RefCell::new(pending),
             state: Cell::new(State::Connecting),
             congested: Cell::new(false),
+            most: Cell::new(usize::MAX),
             queued: Cell::new(0),
             held_back: RefCell::default(),
         }
@@ -113,7 +116,18 @@ impl Upstream {
 
     /// Whether the next request would have to wait before it is written.
     pub(crate) fn would_wait(&self) -> bool {
-        self.state.get() == State::Connecting || (self.exclusive && self.active() > 0)
+        let busy = self.exclusive && self.active() > 0;
+        self.state.get() == State::Connecting || busy || !self.has_room()
+    }
+
+    /// Whether its peer takes one more exchange beside those it was given.
+    pub(crate) fn has_room(&self) -> bool {
+        self.active() < self.most.get()
+    }
+
+    /// The peer takes so many exchanges at a time.
+    pub(super) fn set_most(&self, most: usize) {
+        self.most.set(most);
     }
 
     /// Gives the connection a request, with the permit to wait if it [would](Self::would_wait);
