@@ -152,6 +152,10 @@ pub enum EventKind {
     Retired,
     /// The peer takes new streams again.
     Resumed,
+    /// The peer broke a rule or a limit, which cost it a stream or a request and not the connection.
+    /// The name is one of the protocol's few and the same every time: it is counted by it. What ends
+    /// the connection is a [`ConnectionError`] instead.
+    Fault(&'static str),
 }
 
 /// Whether a frame was written as it was asked for.
@@ -191,6 +195,8 @@ pub enum ConnectionError {
     /// The peer makes more work than it can have use for.
     #[error("too many {what}: more than {limit}")]
     Flood {
+        /// Name to count it by, one of the protocol's few.
+        name: &'static str,
         /// What there is too much of.
         what: &'static str,
         /// How much is allowed.
@@ -210,6 +216,21 @@ pub enum ConnectionError {
         /// How long.
         silence: Duration,
     },
+}
+
+impl ConnectionError {
+    /// Name to count it by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Unsolicited => "unsolicited",
+            Self::TooLong { .. } => "too_long",
+            Self::Truncated { .. } => "truncated",
+            Self::Flood { name, .. } => name,
+            Self::UnknownProtocol { .. } => "unknown_protocol",
+            Self::Silent { .. } => "silent",
+        }
+    }
 }
 
 /// Bytes in hexadecimal.

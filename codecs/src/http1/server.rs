@@ -284,6 +284,8 @@ impl Connection for Server {
             Reading::Head => {
                 let outcome = Outcome::new(Party::Caller, Executed::No, Code::TimedOut);
                 let reply = Reply::new(outcome, "the head of the request did not arrive in time");
+                let (part, at) = ("head: not in time", 0);
+                Refusal::new(408, Malformed { part, at }).note(turn);
                 response_out::reply(&reply, None, Verb::Other, true, turn.out);
                 self.linger(turn.now);
             }

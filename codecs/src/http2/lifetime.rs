@@ -242,6 +242,7 @@ impl Http2Connection {
         for (id, stream) in stalled {
             let kind = EventKind::Frame(Frame::Reset(Reason::Peer));
             turn.events.push_back(Event { stream, kind });
+            Self::note_fault(Flood::Stalled.name(), turn);
             self.reset(id, ErrorCode::ENHANCE_YOUR_CALM, turn);
         }
         let rest = self

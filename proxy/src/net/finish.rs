@@ -126,6 +126,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.worker.logs.write(&listener.access_log, &record);
     }
 
+    /// Counts what the caller's protocol, or a limit, does not allow.
+    pub(super) fn count_fault(&self, name: &'static str) {
+        self.count(ListenerCounter::ProtocolError);
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.fault(self.listener.stats_id, name);
+    }
+
     /// Counts why the caller's connection ended.
     pub(super) fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
         let counter = match ended {
@@ -141,7 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         self.count(counter);
         if let Err(LinkError::Protocol(error)) = ended {
-            self.count(ListenerCounter::ProtocolError);
+            self.count_fault(error.name());
             if let ConnectionError::TooLong { .. } = error {
                 self.count(ListenerCounter::RqTooLarge);
             }

@@ -178,6 +178,13 @@ impl Upstream {
         self.mailbox.push(ToUpstream::Consumed(stream, bytes));
     }
 
+    /// Counts what the server's protocol, or a limit, does not allow.
+    pub(super) fn count_fault(&self, name: &'static str, worker: &Worker) {
+        let cluster = self.endpoint.cluster.stats_id;
+        worker.count(cluster, ClusterCounter::ProtocolError);
+        worker.stats.borrow_mut().fault(cluster, name);
+    }
+
     /// Gives an exchange up: whatever still comes for it is dropped.
     pub(crate) fn cancel(&self, stream: StreamId, worker: &Worker) {
         let Some(waits) = self.waits(stream) else {
