@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
@@ -66,7 +66,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Runs until the connection is gone; every exchange on it has then been answered or failed.
     pub(crate) async fn run(mut self) {
-        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let ended = std::future::poll_fn(|cx| {
+            let ended = ready!(self.poll(cx));
+            if ended.is_err() {
+                // What it did wrong, if the socket takes that at once.
+                let _: Poll<_> = self.link.poll_flush(cx);
+            }
+            Poll::Ready(ended)
+        })
+        .await;
         self.count_end(&ended);
         if let Err(error) = ended {
             let (endpoint, in_flight) = (self.handle.endpoint.address, self.handle.active());
@@ -181,7 +189,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                 if let ConnectionError::TooLong { .. } = error {
                     self.count(ClusterCounter::RsTooLarge);
                 }
-                self.count(ClusterCounter::ProtocolError);
+                self.handle.count_fault(error.name(), &self.worker);
                 ClusterCounter::CxDestroyProtocol
             }
         };
@@ -388,6 +396,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     fn take_events(&mut self) {
+        self.handle.set_most(self.link.conn().most_streams());
         while let Some(Event { stream, kind }) = self.link.next_event() {
             match kind {
                 EventKind::Frame(frame) => self.on_response(stream, frame),
@@ -397,9 +406,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     self.handle.endpoint.drain();
                     self.count(ClusterCounter::EndpointDrain);
                 }
-                EventKind::Retired => {
-                    self.handle.state.set(State::Retired);
-                }
+                EventKind::Fault(name) => self.handle.count_fault(name, &self.worker),
+                EventKind::Retired => self.handle.state.set(State::Retired),
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();

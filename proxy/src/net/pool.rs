@@ -253,6 +253,7 @@ impl EndpointPool {
         let enough = match mode(config.pool, &*least.protocol) {
             PoolMode::Multiplexed => {
                 self.open_connections(protocol) >= config.connections_per_endpoint
+                    && least.has_room()
             }
             PoolMode::Exclusive | PoolMode::Bound | PoolMode::Auto => false,
         };
