@@ -25,6 +25,7 @@ pub mod outcome;
 pub mod output;
 pub mod protocol;
 pub mod pump;
+pub mod template;
 pub mod timeout;
 
 // Types of these are in the signatures of traits that others implement.

@@ -10,6 +10,7 @@ mod congestion;
 mod dubbo;
 mod events;
 mod filters;
+mod half_closed;
 mod http1;
 mod limits;
 mod live;

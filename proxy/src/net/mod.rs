@@ -13,8 +13,10 @@
 
 mod carrier;
 mod connect;
+mod desk;
 mod due;
 mod exchange;
+mod exchanges;
 mod finish;
 mod forward;
 mod link;

@@ -2,7 +2,7 @@
 
 use sabir_core::connection::Written;
 use sabir_core::frame::{Frame, Reason};
-use sabir_core::head::Head;
+use sabir_core::head::{Head, Stage};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
@@ -34,7 +34,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_response_head(&mut self, key: DefaultKey, mut head: Head) {
-        if head.interim {
+        if head.stage == Stage::Interim {
             // No answer yet: nothing that filters or the route do to answers concerns it.
             self.streams.insert(self.exchanges[key].stream, key);
             return self.stream_down(key, Frame::Head(head));
@@ -43,6 +43,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             return;
         }
         let exchange = &mut self.exchanges[key];
+        if head.stage == Stage::Tunnel {
+            // Its time was for the tunnel to be granted.
+            exchange.cx.deadline = None;
+        }
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();
         let config = exchange.routed.config.clone();
@@ -52,7 +56,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .and_then(|at| config.listener.routes.route(at));
         if let Some(route) = route {
             if !route.rule.response.is_empty() {
-                route.rule.response.apply(&mut head);
+                route.rule.response.apply(&mut head, &exchange.cx);
             }
             let passed = exchange.passed;
             let early = route
@@ -113,7 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     /// The endpoint's connection failed.
     pub(super) fn on_failed(&mut self, key: DefaultKey, failure: LostRequest) {
-        if !self.exchanges.contains_key(key) {
+        if self.exchanges.get(key).is_none() {
             return;
         }
         let LostRequest { how, unsent } = failure;

@@ -9,3 +9,4 @@ mod references;
 mod retries;
 mod routes;
 mod toy;
+mod translations;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use bytes::{Buf, BytesMut};
 use sabir::core::connection::{Connection, Event, EventKind, Turn, Written};
 use sabir::core::frame::{Frame, StreamId};
-use sabir::core::head::Echo;
+use sabir::core::head::{Echo, Stage};
 use sabir::core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir::core::output::Output;
 use sabir::core::protocol::{Limits, Role};
@@ -115,7 +115,7 @@ impl Side {
             assert_eq!(event.stream, stream, "an answer to somebody else");
             let ends = frame.ends();
             match frame {
-                Frame::Head(head) if head.interim => {}
+                Frame::Head(head) if head.stage == Stage::Interim => {}
                 Frame::Head(head) => outcome = head.outcome,
                 Frame::Trailers(head) if !head.outcome.is_ok() => outcome = head.outcome,
                 Frame::Trailers(_) | Frame::Data { .. } => {}

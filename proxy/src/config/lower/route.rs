@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use sabir_core::outcome::{Code, Reply};
+use sabir_core::template::Messages;
 use sabir_proto::config::v1;
 use sabir_proto::config::v1::route::Action as Given;
 use sabir_proto::config::v1::route_action::{CallerDeadline as Deadline, ClusterSpecifier};
@@ -18,7 +19,7 @@ use super::cluster::{Clusters, Request, fallback};
 use super::condition::condition;
 use super::filter::{self, Place};
 use super::mutation::mutation;
-use super::problem::{Fault, Messages, Problems};
+use super::problem::{Fault, Problems};
 use super::retry;
 use super::scalar::Unique;
 use crate::config::resolved::Route;
