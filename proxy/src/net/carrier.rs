@@ -96,13 +96,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             // First what the peer has said: after a farewell, requests are better given back than
-            // written.
-            let mut progress = match self.poll_input(cx)? {
+            // written. But a server may be the first to speak, about what nobody has asked yet.
+            let mut progress = self.current.is_none() && self.take_letters(cx)?;
+            match self.poll_input(cx)? {
                 Some(Read::End) if !self.handle.is_half_closed() => {
                     return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
                 }
-                read => read.is_some(),
-            };
+                read => progress |= read.is_some(),
+            }
             progress |= self.take_letters(cx)?;
             if self.abandoned {
                 return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
@@ -370,12 +371,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Err(_) => return self.fail(stream),
         }
         let one_way = |p: &Pending| p.one_way;
-        let sent = self
-            .handle
-            .pending
-            .borrow()
-            .get(stream)
-            .is_some_and(one_way);
+        let pending = &self.handle.pending;
+        let sent = pending.borrow().get(stream).is_some_and(one_way);
         if sent && let Some(pending) = self.handle.forget(stream, &self.worker) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));

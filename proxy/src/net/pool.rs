@@ -216,7 +216,8 @@ impl EndpointPool {
         let protocol = spoken.name();
         let reused = match owner {
             Some(owner) => self.bound_to(owner, protocol),
-            None if attempt == Attempt::Afresh => None,
+            // What is shared is given up by all at once, and opened anew for all.
+            None if attempt == Attempt::Afresh && !shares(config.pool, &**spoken) => None,
             None => self.shared(&config, protocol),
         };
         if let Some(upstream) = reused {
@@ -337,6 +338,10 @@ fn mode(configured: PoolMode, protocol: &dyn Protocol) -> PoolMode {
         PoolMode::Auto => PoolMode::Exclusive,
         configured => configured,
     }
+}
+
+fn shares(configured: PoolMode, protocol: &dyn Protocol) -> bool {
+    mode(configured, protocol) == PoolMode::Multiplexed
 }
 
 /// How long an endpoint is avoided after the first attempt to connect failed.
