@@ -9,7 +9,7 @@ import tempfile
 from http1_peers import CURL, NODE, PATTERN
 from process import PeerError
 
-SECONDS = 20
+SECONDS = 60
 
 
 def pattern(size):
