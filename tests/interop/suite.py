@@ -11,6 +11,8 @@ import dubbo_direct
 import dubbo_failures
 import dubbo_matrix
 import dubbo_traffic
+import grpc_matrix
+import grpc_peers
 import http1_failures
 import http1_matrix
 import http1_peers
@@ -24,6 +26,7 @@ import peers
 import sabir
 import thrift_matrix
 import thrift_peers
+import thrift_traffic
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -64,12 +67,12 @@ class World:
 def selected(options):
     """The cases to run, by the command line."""
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
-    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases()]
+    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases(), *grpc_matrix.direct_cases()]
     cases += http1_matrix.direct_cases()
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
-        cases += thrift_matrix.proxy_cases()
+        cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases(), *grpc_matrix.proxy_cases()]
         cases += [*http1_matrix.proxy_cases(), *http1_traffic.cases(), *http1_failures.cases()]
         cases += http1_smuggling.cases()
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
@@ -87,7 +90,7 @@ def build(cases):
     for kinds, builder in BUILDERS:
         if wanted & kinds:
             skipped.update(builder())
-    return skipped
+    return {**skipped, **grpc_peers.build(wanted)}
 
 
 def attempt(step):
@@ -154,7 +157,7 @@ def main():
 BUILDERS = [
     ({*peers.JAVA, peers.GO}, peers.build),
     (set(motan_peers.KINDS), motan_peers.build),
-    ({thrift_peers.PYTHON}, thrift_peers.build),
+    (set(thrift_peers.LANGUAGES), thrift_peers.build),
     (set(http1_peers.KINDS), http1_peers.build),
 ]
 # Kinds of which all cases share a provider and a consumer; the others' cases start what they need.

@@ -51,7 +51,12 @@ impl Server {
                 exchange.answer = Answer::Begun { body, close: true };
                 self.reading = Reading::Tunnel;
                 self.arm(turn.now, false);
-                self.resume(turn);
+                if head.end {
+                    // The server has nothing to say on it, and with that it is over.
+                    self.finish(true, turn);
+                } else {
+                    self.resume(turn);
+                }
             }
             Stage::Final(body) => {
                 let close = close || body == Outbound::Raw;

@@ -12,6 +12,7 @@ mod filter;
 mod listener;
 mod mutation;
 mod problem;
+mod retry;
 mod route;
 mod scalar;
 
