@@ -16,7 +16,7 @@ from process import Process, wait_until
 MIB = 1 << 20
 LARGE = 64 * MIB
 # What a proxy may take, that passes bodies of LARGE on: a small part of one.
-MEMORY = 40 * MIB
+MEMORY = 24 * MIB
 
 
 class Own:
