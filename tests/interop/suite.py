@@ -15,6 +15,11 @@ import grpc_failures
 import grpc_matrix
 import grpc_peers
 import grpc_traffic
+import http1_failures
+import http1_matrix
+import http1_peers
+import http1_smuggling
+import http1_traffic
 import http2_matrix
 import http2_peers
 import motan_failures
@@ -69,12 +74,15 @@ def selected(options):
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
     cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases(), *grpc_matrix.direct_cases()]
     cases += [*grpc_traffic.direct_cases(), *http2_matrix.direct_cases(), *triple_matrix.direct_cases()]
+    cases += http1_matrix.direct_cases()
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
         cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases(), *grpc_matrix.proxy_cases()]
         cases += [*grpc_traffic.proxy_cases(), *grpc_failures.cases()]
         cases += [*http2_matrix.proxy_cases(), *triple_matrix.proxy_cases()]
+        cases += [*http1_matrix.proxy_cases(), *http1_traffic.cases(), *http1_failures.cases()]
+        cases += http1_smuggling.cases()
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
@@ -158,6 +166,7 @@ BUILDERS = [
     ({*peers.JAVA, peers.GO}, peers.build),
     (set(motan_peers.KINDS), motan_peers.build),
     (set(thrift_peers.LANGUAGES), thrift_peers.build),
+    (set(http1_peers.KINDS), http1_peers.build),
 ]
 # Kinds of which all cases share a provider and a consumer; the others' cases start what they need.
 SHARED = {*peers.JAVA, peers.GO, *motan_peers.KINDS}

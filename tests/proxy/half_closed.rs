@@ -6,7 +6,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
-use crate::dubbo::PATIENCE;
+use crate::backend::Backend;
+use crate::dubbo::{Message, PATIENCE};
 use crate::running::{Running, Setup};
 
 const ASK: &[u8] =
@@ -271,5 +272,28 @@ async fn a_request_cut_off_behind_others_costs_these_nothing() {
     assert_eq!(all, [thrift(2, "hi", 0), thrift(2, "hi", 1)].concat());
     let errors = "sabir_downstream_cx_protocol_error_total";
     assert_eq!(running.metric(errors).await, 1);
+    running.assert_balanced().await;
+}
+
+/// With ids on the wire there are no turns, but there may be no room for all at once.
+#[tokio::test]
+async fn calls_for_which_there_was_no_room_are_answered_though_the_client_has_ended() {
+    let backend = Backend::echoing("d").await;
+    let running = Setup::one([backend])
+        .listener("max_concurrent_streams: 2")
+        .start()
+        .await;
+    let mut client = running.client().await;
+    let calls: Vec<_> = (0..50).map(|id| Message::call(id, "hi", "bob")).collect();
+    let bytes: Vec<u8> = calls.iter().flat_map(Message::bytes).collect();
+    client.io.write_all(&bytes).await.unwrap();
+    client.io.shutdown().await.unwrap();
+    let mut answered = Vec::new();
+    while let Some(answer) = client.next().await {
+        assert_eq!(answer.value(), "d:bob");
+        answered.push(answer.id);
+    }
+    answered.sort_unstable();
+    assert_eq!(answered, (0..50).collect::<Vec<_>>());
     running.assert_balanced().await;
 }

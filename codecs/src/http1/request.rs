@@ -183,7 +183,10 @@ fn is_other_version(block: &[u8]) -> bool {
     let line = block.split(|&b| b == b'\r').next().unwrap_or_default();
     let version = line.split(|&b| b == b' ').next_back();
     let version = version.and_then(|v| v.strip_prefix(b"HTTP/"));
-    matches!(version, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit())
+    // With ours, what is wrong stands before it.
+    let is_ours = matches!(version, Some([b'1', b'.', b'0' | b'1']));
+    let is_one = matches!(version, Some([major, b'.', minor]) if major.is_ascii_digit() && minor.is_ascii_digit());
+    is_one && !is_ours
 }
 
 /// Offset of the first line that is no field line; zero if all are, so that the start line is not.

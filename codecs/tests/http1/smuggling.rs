@@ -135,6 +135,7 @@ fn lines_in_doubt_are_refused() {
         "GET / HTTP/1.1\r\r\nHost: a\r\n\r\n",
         "GET / http/1.1\r\nHost: a\r\n\r\n",
         "GET / HTTP/11\r\nHost: a\r\n\r\n",
+        "GET / x HTTP/1.1\r\nHost: a\r\n\r\n",
         "\r\n\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n",
         "\x16\x03\x01\x02\x00\x01\x00",
     ] {
