@@ -62,7 +62,7 @@ def parse():
     parser.add_argument("--work", type=Path, default=Path(".work"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     arguments.rounds = arguments.rounds or (3 if arguments.quick else 5)
-    arguments.seconds = arguments.seconds or (1.0 if arguments.quick else 1.5)
+    arguments.seconds = arguments.seconds or (0.8 if arguments.quick else 1.5)
     if arguments.rounds < 1 or not 0.1 <= arguments.seconds <= 600:
         parser.error("at least one round, of 0.1 to 600 seconds")
     return arguments

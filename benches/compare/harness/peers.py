@@ -65,10 +65,13 @@ class Peer:
     def label(self):
         return f"{self.name}, {self.routing}" if self.routing else self.name
 
-    def write_configuration(self, ports: Ports, folder: Path, name):
-        """Writes the configuration and has the program itself check it."""
+    def write_configuration(self, ports: Ports, folder: Path, name, checked):
+        """Writes the configuration and has the program itself check it, unless it is among those ``checked`` but for
+        its ports."""
         path = folder / (re.sub(r"[^A-Za-z0-9]+", "-", f"{name}-{self.label}") + self.program.suffix)
         path.write_text(as_text(self.configure(ports)))
+        if path.name in checked:
+            return path
         done = subprocess.run(
             self.program.check(self.program.binary, str(path)),
             stdout=subprocess.PIPE,
@@ -78,6 +81,7 @@ class Peer:
         )
         if done.returncode != 0:
             raise ValueError(f"{self.label}: its configuration {path} is refused:\n{done.stdout.strip()[-2000:]}")
+        checked.add(path.name)
         return path
 
 

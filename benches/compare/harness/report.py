@@ -175,6 +175,7 @@ def _second(records, titles):
     if not here:
         return []
     lines = ["## Under a second generator, h2load", ""]
+    lines += ["It needs more time per request than ours, so proxies have fewer to take at once and each costs more.", ""]
     lines += ["| load | peer | CPU µs/request | under our own | requests/s | under our own |", "|---|---|--:|--:|--:|--:|"]
     for record in here:
         wanted = {key: record[key] for key in ("protocol", "scenario", "peer_label")}

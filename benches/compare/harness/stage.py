@@ -6,7 +6,7 @@ import sys
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Optional, Set
 
 from . import dubbo, http, motan2, thrift
 from .measure import LoadError, Scenario, probe
@@ -33,6 +33,8 @@ class Run:
     lines_path: Path
     records: List[dict] = field(default_factory=list)
     faults: List[str] = field(default_factory=list)
+    # Names of configurations that their program found sound.
+    checked: Set[str] = field(default_factory=set)
 
     def record(self, kind, scenario: Scenario, peer: Peer, figures):
         """Keeps one measurement, and writes it down at once."""
@@ -78,7 +80,7 @@ def start_peer(run: Run, stack: ExitStack, peer: Peer, scenario: Scenario, core,
     if peer.program is None:
         return Started(peer, None, backend_port)
     ports = Ports(free_port(), backend_port, free_port())
-    path = peer.write_configuration(ports, run.work, scenario.protocol)
+    path = peer.write_configuration(ports, run.work, scenario.protocol, run.checked)
     command = peer.program.run(peer.program.binary, str(path))
     running = Running(peer.label, command, core, path.with_suffix(".log"), ports.listen)
     return Started(peer, stack.enter_context(running), ports.listen)

@@ -7,6 +7,9 @@ from .peers import DIRECT
 from .processes import Cores
 from .stage import FAILURES, PROTOCOLS, Run, say, start_backend, start_peers
 
+# The one scenario of a quick run in which ways of routing are compared.
+BOTH_WAYS = ("dubbo", "128 B, 8×16")
+
 
 def run_scenario(run: Run, scenario: Scenario):
     """Measures every peer in every round."""
@@ -16,7 +19,7 @@ def run_scenario(run: Run, scenario: Scenario):
     say(f"— {protocol.TITLE}, {scenario.name}")
     with ExitStack() as stack:
         backend, backend_port = start_backend(run, stack, scenario, cores.load)
-        started = start_peers(run, stack, _peers(protocol, scenario), scenario, cores, backend_port)
+        started = start_peers(run, stack, _peers(run, protocol, scenario), scenario, cores, backend_port)
         calls = {}
         for one in started:
             try:
@@ -37,7 +40,13 @@ def run_scenario(run: Run, scenario: Scenario):
                 run.record(kind, scenario, one.peer, {**more, **figures})
 
 
-def _peers(protocol, scenario):
-    """At a fixed rate, of each program the configuration that does most, and only proxies: the rest shows little."""
+def _peers(run, protocol, scenario):
+    """In a full run's closed loops, all. Otherwise only proxies, and where the run is about shapes of load rather than
+    routing, of each program the configuration that does most."""
     peers = protocol.all_peers()
-    return list({peer.name: peer for peer in peers if peer.name != DIRECT}.values()) if scenario.rate else peers
+    if not run.quick and not scenario.rate:
+        return peers
+    proxies = [peer for peer in peers if peer.name != DIRECT]
+    if (scenario.protocol, scenario.name) == BOTH_WAYS and not scenario.rate:
+        return proxies
+    return list({peer.name: peer for peer in proxies}.values())
