@@ -13,6 +13,11 @@ use crate::outcome::Outcome;
 /// Dubbo keeps the serialization and whether the caller understands response attachments.
 pub type Echo = [u8; 8];
 
+/// Places on the wire that a codec noted when it decoded a head, for itself when it encodes it.
+///
+/// All zero where nothing was noted, which every codec has to put up with.
+pub type Notes = [u16; 8];
+
 /// Lists the pairs found on `head`'s wire into `metadata`.
 pub type Parse = fn(head: &Head, metadata: &mut Metadata);
 
@@ -36,12 +41,19 @@ pub struct Head {
     /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
     /// not [end](Self::end) their stream.
     pub interim: bool,
-    protocol: &'static str,
+    reader: Reader,
     wire: Bytes,
-    parse: Parse,
     known: Known,
     fault: Option<Malformed>,
     metadata: OnceCell<Box<Metadata>>,
+}
+
+/// The codec that read the message, and what it left for later.
+#[derive(Clone, Copy, Debug)]
+struct Reader {
+    protocol: &'static str,
+    parse: Parse,
+    notes: Notes,
 }
 
 /// Values of the well-known fields, as found or as rewritten.
@@ -97,9 +109,12 @@ impl Head {
             echo: Echo::default(),
             bound: false,
             interim: false,
-            protocol,
+            reader: Reader {
+                protocol,
+                parse,
+                notes: Notes::default(),
+            },
             wire,
-            parse,
             known: Known::default(),
             fault: None,
             metadata: OnceCell::new(),
@@ -114,6 +129,11 @@ impl Head {
     /// Gives `field` a value that was decoded from the wire, where it is not contiguous.
     pub fn set_field_decoded(&mut self, field: Field, value: &[u8]) {
         self.known.own(field, value);
+    }
+
+    /// Notes places for the codec itself, which reads the message now and may write it later.
+    pub fn set_notes(&mut self, notes: Notes) {
+        self.reader.notes = notes;
     }
 
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
@@ -153,12 +173,17 @@ impl Head {
 
     /// Codec that read the message.
     pub fn protocol(&self) -> &'static str {
-        self.protocol
+        self.reader.protocol
     }
 
     /// Bytes this head was parsed from, the body included for message protocols.
     pub fn wire(&self) -> &Bytes {
         &self.wire
+    }
+
+    /// What the codec that read the message noted.
+    pub fn notes(&self) -> &Notes {
+        &self.reader.notes
     }
 
     /// Service the message is for; empty if the message does not say.
@@ -189,7 +214,7 @@ impl Head {
     /// First value of `name`.
     pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
         match name.known() {
-            name::Known::Protocol => Some(self.protocol.as_bytes()),
+            name::Known::Protocol => Some(self.reader.protocol.as_bytes()),
             name::Known::Field(i) => self.field(Field::ALL[i as usize]),
             name::Known::Pair => self.metadata().all(name).next(),
         }
@@ -207,7 +232,7 @@ impl Head {
     pub fn metadata(&self) -> &Metadata {
         self.metadata.get_or_init(|| {
             let mut metadata = Box::new(Metadata::of(self.wire.clone()));
-            (self.parse)(self, &mut metadata);
+            (self.reader.parse)(self, &mut metadata);
             metadata
         })
     }

@@ -9,11 +9,11 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use super::{Answer, Exchange, Reading, Server};
 use crate::http1::NAME;
 use crate::http1::body::{Body, Piece};
-use crate::http1::field::is_token;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::{self, Facts, Request, Verb};
 use crate::http1::response_out;
 use crate::http1::scan::Section;
+use crate::octets::is_token;
 
 impl Server {
     pub(super) fn read(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) {
