@@ -1,6 +1,7 @@
 //! Where a message starts: what it is, for whom, and its metadata.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -38,19 +39,24 @@ pub struct Head {
     /// The exchange must stay on one connection to the callee for as long as the caller's
     /// connection lives, because the protocol keeps state there (Dubbo callbacks).
     pub bound: bool,
-    /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
-    /// not [end](Self::end) their stream.
-    pub interim: bool,
-    reader: Reader,
+    /// How far a response brings its exchange.
+    pub stage: Stage,
+    /// To be asked twice is for the callee the same as once, whatever it did the first time, as the
+    /// protocol itself says (GET of HTTP). Not set where only the service could know.
+    pub idempotent: bool,
+    /// How long the caller of this request waits, where the protocol says so in a place that is
+    /// read anyway; others are asked for it by
+    /// [`caller_timeout`](crate::protocol::Protocol::caller_timeout).
+    pub timeout: Option<Duration>,
+    source: Source,
     wire: Bytes,
     known: Known,
-    fault: Option<Malformed>,
     metadata: OnceCell<Box<Metadata>>,
 }
 
-/// The codec that read the message, and what it left for later.
+/// Who read a head, and how it is read further.
 #[derive(Clone, Copy, Debug)]
-struct Reader {
+struct Source {
     protocol: &'static str,
     parse: Parse,
     notes: Notes,
@@ -64,6 +70,8 @@ struct Known {
     rewritten: u8,
     /// Values that are not on the wire.
     owned: Vec<u8>,
+    /// What is wrong with the content.
+    fault: Option<Malformed>,
 }
 
 impl Known {
@@ -99,6 +107,20 @@ pub enum Kind {
     Resume,
 }
 
+/// How far a response brings its exchange.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stage {
+    /// It is the answer, and ends the exchange when it [ends](Head::end).
+    #[default]
+    Final,
+    /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
+    /// not [end](Head::end) their stream.
+    Interim,
+    /// It opens a tunnel, each direction of which ends on its own: the end of the response does not
+    /// end the request (HTTP upgrades and CONNECT, raw TCP).
+    Tunnel,
+}
+
 impl Head {
     /// A head of `kind` in `protocol`, found in `wire`; `parse` lists its metadata when asked.
     pub fn new(protocol: &'static str, kind: Kind, wire: Bytes, parse: Parse) -> Self {
@@ -108,15 +130,16 @@ impl Head {
             outcome: Outcome::OK,
             echo: Echo::default(),
             bound: false,
-            interim: false,
-            reader: Reader {
+            stage: Stage::Final,
+            idempotent: false,
+            timeout: None,
+            source: Source {
                 protocol,
                 parse,
                 notes: Notes::default(),
             },
             wire,
             known: Known::default(),
-            fault: None,
             metadata: OnceCell::new(),
         }
     }
@@ -133,13 +156,25 @@ impl Head {
 
     /// Notes places for the codec itself, which reads the message now and may write it later.
     pub fn set_notes(&mut self, notes: Notes) {
-        self.reader.notes = notes;
+        self.source.notes = notes;
     }
 
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
     /// with [`BadRequest`](crate::outcome::Code::BadRequest), and its connection lives on.
     pub fn set_fault(&mut self, fault: Malformed) {
-        self.fault = Some(fault);
+        self.known.fault = Some(fault);
+    }
+
+    /// A copy to be kept for as long as the exchange lasts. A short message that lies in a buffer
+    /// with others is copied out of it, so that it does not keep all of that, unless somebody has
+    /// looked into its metadata.
+    pub fn kept(&self) -> Self {
+        let mut kept = self.clone();
+        let lies_alone = self.wire.is_unique() || self.wire.len() >= SHARED_FROM;
+        if !lies_alone && self.metadata.get().is_none() {
+            kept.wire = Bytes::copy_from_slice(&self.wire);
+        }
+        kept
     }
 
     /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
@@ -173,7 +208,7 @@ impl Head {
 
     /// Codec that read the message.
     pub fn protocol(&self) -> &'static str {
-        self.reader.protocol
+        self.source.protocol
     }
 
     /// Bytes this head was parsed from, the body included for message protocols.
@@ -183,7 +218,7 @@ impl Head {
 
     /// What the codec that read the message noted.
     pub fn notes(&self) -> &Notes {
-        &self.reader.notes
+        &self.source.notes
     }
 
     /// Service the message is for; empty if the message does not say.
@@ -214,7 +249,7 @@ impl Head {
     /// First value of `name`.
     pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
         match name.known() {
-            name::Known::Protocol => Some(self.reader.protocol.as_bytes()),
+            name::Known::Protocol => Some(self.source.protocol.as_bytes()),
             name::Known::Field(i) => self.field(Field::ALL[i as usize]),
             name::Known::Pair => self.metadata().all(name).next(),
         }
@@ -232,7 +267,7 @@ impl Head {
     pub fn metadata(&self) -> &Metadata {
         self.metadata.get_or_init(|| {
             let mut metadata = Box::new(Metadata::of(self.wire.clone()));
-            (self.reader.parse)(self, &mut metadata);
+            (self.source.parse)(self, &mut metadata);
             metadata
         })
     }
@@ -249,7 +284,8 @@ impl Head {
 
     /// What is wrong with the content, as far as anybody looked.
     pub fn fault(&self) -> Option<Malformed> {
-        self.fault
+        self.known
+            .fault
             .or_else(|| self.metadata.get().and_then(|m| m.fault()))
     }
 
@@ -260,6 +296,9 @@ impl Head {
             .expect("initialised in the line above")
     }
 }
+
+/// Messages at least this long are kept where they lie, in bytes.
+const SHARED_FROM: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -287,6 +326,19 @@ mod tests {
         assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
         assert_eq!(head.get(&Name::new("group")), Some(&b"v"[..]));
         assert!(!head.is_modified());
+    }
+
+    #[test]
+    fn what_is_kept_lies_apart_from_what_it_came_with() {
+        let mut buffer = bytes::BytesMut::from(&b"svc k=vmore"[..]);
+        let wire = buffer.split_to(7).freeze();
+        let head = Head::new("toy", Kind::Request, wire, parse);
+        let kept = head.kept();
+        assert_eq!(kept.wire(), head.wire());
+        assert_ne!(kept.wire().as_ptr(), head.wire().as_ptr());
+        assert_eq!(kept.get(&Name::new("K")), Some(&b"v"[..]));
+        drop(buffer);
+        assert_eq!(head.kept().wire().as_ptr(), head.wire().as_ptr());
     }
 
     #[test]

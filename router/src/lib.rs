@@ -17,6 +17,7 @@ mod hash;
 mod index;
 pub mod limits;
 pub mod matcher;
+pub mod retry;
 pub mod slots;
 pub mod split;
 pub mod table;

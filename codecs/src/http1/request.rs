@@ -14,6 +14,7 @@ use super::field::{Known, Line, Lines, elements, is_value, lists, number, sound_
 use super::length::{Declared, Length};
 use super::options::{Options, Underscores};
 use super::refusal::Refusal;
+use super::semantics::is_idempotent;
 use super::target::{RequestLine, Target, is_ambiguous, is_authority, split_query};
 use super::{NAME, notes, pairs, scan};
 use crate::octets::is_token;
@@ -144,6 +145,7 @@ pub(super) fn read(block: Bytes, lines: usize, options: &Options) -> Result<Requ
     head.set_notes(notes::note(&lines));
     let has_body = matches!(length, Some(Length::Chunked | Length::Known(1..)));
     head.end = !has_body && !facts.upgrades && verb != Verb::Connect;
+    head.idempotent = is_idempotent(line.verb) && !facts.upgrades;
     Ok(Request { head, facts })
 }
 
@@ -309,7 +311,8 @@ fn check_target(
     match found.host {
         // RFC 9112 §3.2: also where the target names the host.
         None if minor == 1 => return Err(Refusal::bad("Host: missing", 0)),
-        Some((host, span)) if !is_authority(host) => {
+        // Empty where there is no authority, as we write it ourselves for clients of HTTP/1.0.
+        Some((host, span)) if !host.is_empty() && !is_authority(host) => {
             return Err(Refusal::bad("Host", span.start as usize));
         }
         _ => {}
@@ -343,6 +346,7 @@ impl Spans {
             Span::new(start, start + part.len())
         };
         let host = found.host.map(|(_, span)| span);
+        let host = host.filter(|host| !host.is_empty());
         let (service, path) = match *target {
             Target::Origin(path) => (host, Some(path)),
             Target::Absolute(authority, path) => (Some(span(authority)), Some(path)),

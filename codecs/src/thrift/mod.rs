@@ -34,7 +34,7 @@
 //!
 //! Specification: doc/specs of apache/thrift.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sabir_core::connection::{Connection, Written};
@@ -46,6 +46,7 @@ use sabir_core::name;
 use sabir_core::outcome::Reply;
 use sabir_core::output::Output;
 use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
+use sabir_core::timeout;
 
 use connection::ThriftConnection;
 use exception::Addressee;
@@ -65,11 +66,12 @@ mod rewrite;
 mod transcode;
 mod translate;
 mod transport;
+mod unanswered;
 mod varint;
 mod walk;
 mod zlib;
 
-pub use options::{Choice, Options, Values, factory};
+pub use options::{Choice, Names, Options, Values, factory};
 pub use transport::Transport;
 
 /// Name in configuration, metrics and logs.
@@ -113,13 +115,21 @@ impl Protocol for Thrift {
         }
     }
 
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        timeout::read_millis(request, &[TIMEOUT])
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        timeout::rewrite_millis(request, &[TIMEOUT], left);
+    }
+
     fn max_stream(&self) -> StreamId {
         StreamId(MAX_ID)
     }
 
     fn connection(&self, role: Role, limits: &Limits, _now: Instant) -> Box<dyn Connection> {
         let codec = Codec {
-            options: self.options,
+            options: self.options.clone(),
             longest: limits.max_message_bytes,
         };
         Box::new(ThriftConnection::new(codec, role))
@@ -236,3 +246,6 @@ const CAPABILITIES: Capabilities = Capabilities {
     rewritable: &[name::SERVICE, name::METHOD],
     multiplexed: true,
 };
+
+/// Info header of THeader that says how long the client waits, in milliseconds.
+const TIMEOUT: &str = "client_timeout";

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 
 use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
 use sabir_core::frame::{Frame, Reason, StreamId};
-use sabir_core::head::{Head, Kind};
-use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::head::{Head, Kind, Stage};
+use sabir_core::outcome::{Code, Reply};
 use sabir_core::pump::Pump;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::{Link, LinkError, Read};
 use super::session::ToSession;
-use super::upstream::{Caller, Pending, State, ToUpstream, Upstream};
+use super::upstream::{Caller, Failed, LostRequest, Mark, Pending, State, ToUpstream, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ClusterCounter;
 
@@ -80,29 +80,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         for letter in self.letters.drain(..) {
             self.handle.mailbox.push(letter);
         }
-        self.handle.fail_all(Executed::Maybe, &self.worker);
+        self.handle
+            .fail_all(Some(self.link.traffic()), &self.worker);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
-            let mut progress = self.take_letters(cx)?;
+            // First what the peer has said: after a farewell, requests are better given back than
+            // written.
+            let mut progress = match self.poll_input(cx)? {
+                Some(Read::End) if !self.handle.is_half_closed() => {
+                    return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
+                }
+                read => read.is_some(),
+            };
+            progress |= self.take_letters(cx)?;
             if self.abandoned {
                 return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
-            }
-            if self.wants_read() {
-                match self.link.poll_read(cx, &self.worker) {
-                    Poll::Ready(Ok(Read::Some)) => progress = true,
-                    Poll::Ready(Ok(Read::End)) => {
-                        self.take_events();
-                        return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
-                    }
-                    Poll::Ready(Err(error)) => {
-                        self.take_events();
-                        return Poll::Ready(Err(error));
-                    }
-                    Poll::Pending => {}
-                }
             }
             self.take_events();
             self.link.handle_timeout()?;
@@ -124,6 +119,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Reads the socket once and does what that says; `None` if there was nothing to read.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<Option<Read>, LinkError> {
+        if !self.wants_read() {
+            return Ok(None);
+        }
+        let read = self.link.poll_read(cx, &self.worker);
+        self.take_events();
+        match read {
+            Poll::Ready(read) => read.map(Some),
+            Poll::Pending => Ok(None),
+        }
     }
 
     /// Nothing is left to do but to wait.
@@ -267,7 +275,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         if !self.link.with(|conn, _| conn.open(stream)) {
             return false;
         }
-        self.handle.admit(stream, &self.worker);
+        let traffic = self.link.traffic();
+        let mark = Mark {
+            sent: traffic.sent + self.link.backlog() as u64,
+            received: traffic.received,
+        };
+        self.handle.admit(stream, mark, &self.worker);
         self.current = Some(stream);
         true
     }
@@ -295,9 +308,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let Some(Pending { caller, .. }) = pending else {
                 continue;
             };
-            let outcome = Outcome::new(Party::Network, Executed::No, Code::Unavailable);
-            let failed = ToSession::Failed(caller.key, outcome, Some(Box::new(head)));
-            caller.inbox.push(failed);
+            let failure = LostRequest {
+                how: Failed::Untouched,
+                unsent: Some(Box::new(head)),
+            };
+            caller.inbox.push(ToSession::Failed(caller.key, failure));
         }
     }
 
@@ -335,16 +350,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             .link
             .with(|conn, turn| pump.run(conn, stream, limit, turn));
         self.unwritten |= !pump.is_empty() && self.is_full();
-        let mut pending = self.handle.pending.borrow_mut();
-        let Some(waiting) = pending.get_mut(stream) else {
-            return;
-        };
-        let Ok(moved) = moved else { return };
-        waiting.pump = (!moved.ended).then_some(pump);
-        if moved.bytes > 0 {
-            let Caller { inbox, key } = &waiting.caller;
-            inbox.push(ToSession::Consumed(*key, moved.bytes));
-        }
+        self.handle.moved(stream, pump, moved, &self.worker);
     }
 
     /// Writes one frame of a message protocol, or the head of a stream.
@@ -353,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         match written {
             Ok(Written::Whole) => {}
             Ok(Written::Unmodified) => self.count(ClusterCounter::MutationNotWritten),
-            Err(_) => return self.fail(stream, Code::Internal),
+            Err(_) => return self.fail(stream),
         }
         let one_way = |p: &Pending| p.one_way;
         let sent = self
@@ -368,12 +374,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
     }
 
-    fn fail(&self, stream: StreamId, code: Code) {
+    fn fail(&self, stream: StreamId) {
         if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
-            let outcome = Outcome::new(Party::Proxy, Executed::No, code);
-            caller
-                .inbox
-                .push(ToSession::Failed(caller.key, outcome, None));
+            let (how, unsent) = (Failed::Unwritable, None);
+            let failed = ToSession::Failed(caller.key, LostRequest { how, unsent });
+            caller.inbox.push(failed);
         }
     }
 
@@ -432,6 +437,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         {
             return self.on_server_request(stream, frame);
         }
+        if matches!(&frame, Frame::Head(head) if head.stage == Stage::Tunnel) {
+            self.handle.open_tunnel(stream);
+        }
         self.last_used = self.link.now();
         let caller = if frame.ends() {
             self.end(stream, &frame)
@@ -447,8 +455,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// The response has ended, with `last`; tells the peer so if the request has not.
     fn end(&mut self, stream: StreamId, last: &Frame) -> Option<Caller> {
+        let is_reset = matches!(last, Frame::Reset(_));
+        if !is_reset && let Some(caller) = self.handle.half_close(stream) {
+            return Some(caller);
+        }
         let pending = self.handle.forget(stream, &self.worker)?;
-        if pending.pump.is_some() && !matches!(last, Frame::Reset(_)) {
+        if pending.pump.is_some() && !is_reset {
             self.write(stream, Frame::Reset(Reason::Cancelled));
         }
         Some(pending.caller)

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Place};
 use super::link::LinkError;
-use super::session::{Addresses, Ended, Session};
+use super::session::{Addresses, Session};
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -68,6 +68,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.streams.remove(&exchange.stream);
         }
         self.give_back(&exchange);
+        if let Some(tries) = exchange.tries.take() {
+            self.give_permit_back(&exchange, *tries);
+        }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
         let elapsed = exchange
@@ -126,8 +129,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.worker.logs.write(&listener.access_log, &record);
     }
 
+    /// Closes the books; says whether the client is to hear a farewell.
+    pub(super) fn on_end(&mut self, ended: &Result<Ended, LinkError>) -> bool {
+        self.settle_accounts();
+        self.say_how_it_ended(ended);
+        self.cancel_all();
+        // Best effort: the peer may be gone.
+        !matches!(ended, Err(LinkError::Io(_)))
+    }
+
     /// Counts why the caller's connection ended.
-    pub(super) fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
+    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
         let counter = match ended {
             Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
             Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
@@ -151,6 +163,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 }
 
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    /// The client closed.
+    ByPeer,
+    /// Nothing happened for too long.
+    Idle,
+    /// The client sent nothing valid in time.
+    NoFirstMessage,
+    /// The client reads nothing while answers wait.
+    SlowReader,
+    /// The listener drains, and nothing is in flight.
+    Drained,
+    /// The listener drains, and what is in flight has had its time.
+    DrainTimeout,
+    /// The connection it was bound to is gone.
+    Unbound,
+    /// The protocol has said its last word.
+    Finished,
+}
+
 /// Why the proxy made an answer itself.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Why {
@@ -170,10 +203,16 @@ pub(crate) enum Why {
     ConnectFailure,
     /// The connection was lost before the answer.
     ConnectionLost,
+    /// The endpoint's protocol has no form for the request.
+    Unwritable,
     /// The endpoint gave the request up.
     Reset,
     /// The deadline passed.
     Deadline,
+    /// The last attempt took too long.
+    PerTryTimeout,
+    /// A streamed exchange stood still.
+    Idle,
     /// The proxy stops, and the time for what was in flight is over.
     Draining,
     /// The caller did not wait for the answer.
@@ -192,8 +231,11 @@ impl Why {
             Self::NoHealthyEndpoint => "no_healthy_endpoint",
             Self::ConnectFailure => "connect_failure",
             Self::ConnectionLost => "connection_lost",
+            Self::Unwritable => "unwritable_request",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
+            Self::PerTryTimeout => "per_try_timeout",
+            Self::Idle => "idle_timeout",
             Self::Draining => "draining",
             Self::CallerGone => "caller_gone",
         }

@@ -9,13 +9,15 @@ use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_router::action::{Action, Target};
 use sabir_router::limits::Resource;
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::due;
 use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
-use super::session::{Session, ToSession};
+use super::session::{Addresses, Session, ToSession};
 use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -78,11 +80,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 sent: 0,
             })
         });
+        let Addresses { peer, local } = self.addresses;
         let key = self.exchanges.insert(Exchange {
             stream,
             echo: head.echo,
             one_way: head.kind == Kind::OneWay,
-            cx: Context::new(self.addresses.peer, self.link.now()),
+            cx: Context::new(peer, local, self.link.now()),
             place: Place::Here,
             routed: Routed::new(config),
             passed: Passed::default(),
@@ -90,6 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             log,
             why: None,
             body: None,
+            tries: None,
         });
         if !head.end {
             self.streams.insert(stream, key);
@@ -135,9 +139,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.routed.route = Some(position);
         // Filters of the route that wait do so within its timeout.
         if let Action::Forward(forward) = &route.rule.action {
-            let deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
-            exchange.cx.deadline = deadline;
+            let started = exchange.cx.started;
+            exchange.cx.deadline = due::deadline(&config.listener, forward, &head, started);
+            let idle = forward.idle_timeout.filter(|_| !head.end);
+            if idle.is_some() {
+                exchange.note_move(started);
+            }
+            let deadline = exchange.cx.deadline;
             self.watch(deadline);
+            self.watch(idle.and_then(|idle| started.checked_add(idle)));
         }
         let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {
@@ -243,6 +253,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return self.answer(key, Why::DirectResponse, reply);
             }
         };
+        if exchange.is_expired(self.link.now()) {
+            self.name(key, &head);
+            return self.on_deadline(key);
+        }
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
@@ -250,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.name(key, &head);
         let exchange = &mut self.exchanges[key];
         if !route.rule.request.is_empty() {
-            route.rule.request.apply(&mut head);
+            route.rule.request.apply(&mut head, &exchange.cx);
         }
         let permit = cluster.try_acquire(Resource::Requests);
         let full = permit.is_none();
@@ -270,32 +284,36 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Reply::refused(Code::Overloaded, message),
             );
         }
-        self.send(key, head, &cluster, target, Attempt::First);
+        self.send(key, head, Attempt::First);
     }
 
     /// Chooses an endpoint and gives it the request.
-    pub(super) fn send(
-        &mut self,
-        key: DefaultKey,
-        head: Head,
-        cluster: &Rc<Cluster>,
-        target: Target,
-        attempt: Attempt,
-    ) {
-        let upstream = match self.upstream(cluster, target, attempt, &head) {
+    pub(super) fn send(&mut self, key: DefaultKey, mut head: Head, attempt: Attempt) {
+        if self.exchanges[key].is_expired(self.link.now()) {
+            return self.on_deadline(key);
+        }
+        let routed = &self.exchanges[key].routed;
+        let (Some(cluster), Some(target)) = (routed.cluster.clone(), routed.target) else {
+            return; // every request that is sent was routed
+        };
+        let upstream = match self.upstream(key, &cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
-            Err((why, reply)) => return self.answer(key, why, reply),
+            Err((why, reply)) => return self.fail_to_send(key, attempt, why, reply),
         };
         let waits = match upstream.would_wait() {
             false => None,
             true => match cluster.try_acquire(Resource::PendingRequests) {
                 Some(permit) => Some(permit),
-                None => return self.refuse_to_wait(key, cluster),
+                None => return self.refuse_to_wait(key, &cluster),
             },
         };
-        let exchange = &mut self.exchanges[key];
+        let (now, exchange) = (self.link.now(), &mut self.exchanges[key]);
         exchange.routed.attempts += 1;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
+        exchange.keep(&head, &upstream, now);
+        exchange.tell_time_left(&mut head, &upstream, now);
+        let attempt_ends = exchange.tries.as_ref().and_then(|tries| tries.wake);
+        self.watch(attempt_ends);
         let inbox = self.inbox.clone();
         let caller = Caller { inbox, key };
         let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
@@ -307,6 +325,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             upstream.hold_back(self.inbox.clone());
             self.waits.held_back += 1;
         }
+        let exchange = &mut self.exchanges[key];
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
         self.worker.count(cluster.stats_id, ClusterCounter::RqTotal);
@@ -316,6 +335,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if congested {
             self.count(ListenerCounter::PausedReading);
         }
+    }
+
+    /// There is nowhere to send a request: because no endpoint could be reached, if that was tried.
+    fn fail_to_send(&mut self, key: DefaultKey, attempt: Attempt, why: Why, reply: Reply) {
+        let outcome = reply.outcome;
+        if attempt == Attempt::Elsewhere && self.retry(key, Failure::Connect, outcome, None) {
+            return;
+        }
+        self.answer(key, why, reply);
     }
 
     fn refuse_to_wait(&mut self, key: DefaultKey, cluster: &Rc<Cluster>) {
@@ -331,6 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn upstream(
         &mut self,
+        key: DefaultKey,
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
@@ -339,7 +368,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
         }
-        let Some(endpoint) = cluster.pick(target.subset, attempt, self.link.now()) else {
+        let tries = self.exchanges[key].tries.as_ref();
+        let failed = tries.map_or(&[][..], |tries| &tries.failed);
+        let picked = cluster.pick(target.subset, attempt, failed, self.link.now());
+        let Some(endpoint) = picked else {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::NoneHealthy);
             let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
@@ -348,7 +380,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner, head.protocol()) {
+        match endpoint.connection(&self.worker, owner, head.protocol(), attempt) {
             Ok(upstream) if bind => {
                 self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);

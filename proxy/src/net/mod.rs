@@ -13,7 +13,10 @@
 
 mod carrier;
 mod connect;
+mod desk;
+mod due;
 mod exchange;
+mod exchanges;
 mod finish;
 mod forward;
 mod link;
@@ -22,6 +25,7 @@ mod logs;
 mod mailbox;
 mod pool;
 mod respond;
+mod retry;
 mod reverse;
 mod session;
 mod stream;

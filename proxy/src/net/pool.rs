@@ -32,7 +32,7 @@ pub(crate) struct Cluster {
 pub(crate) struct EndpointPool {
     pub(crate) cluster: Rc<Cluster>,
     pub(crate) address: SocketAddr,
-    id: EndpointId,
+    pub(crate) id: EndpointId,
     connections: RefCell<Vec<Rc<Upstream>>>,
     avoid: Cell<Option<Instant>>,
     failures: Cell<u32>,
@@ -45,6 +45,11 @@ pub(crate) enum Attempt {
     /// If all endpoints seem unreachable, one is tried all the same.
     First,
     /// Another endpoint could not be reached: only those that seem reachable.
+    Elsewhere,
+    /// A connection ended before it did anything: over a new one, since others that are as old may
+    /// have ended too.
+    Afresh,
+    /// An endpoint did not do it: another one, if there is any.
     Again,
 }
 
@@ -82,11 +87,12 @@ impl Cluster {
         self.config.borrow().clone()
     }
 
-    /// Chooses an endpoint; `None` if there is none to choose.
+    /// Chooses an endpoint, rather none of those that `failed`; `None` if there is none to choose.
     pub(crate) fn pick(
         &self,
         subset: Option<SubsetId>,
         attempt: Attempt,
+        failed: &[EndpointId],
         now: Instant,
     ) -> Option<Rc<EndpointPool>> {
         let endpoints = self.endpoints.borrow();
@@ -94,8 +100,15 @@ impl Cluster {
         let mut balancer = self.balancer.borrow_mut();
         let pick = Pick::from(subset);
         let reachable = |id| endpoint(id).is_some_and(|e| !e.draining.get() && e.seems_up(now));
+        if !failed.is_empty() {
+            let other = |id| reachable(id) && !failed.contains(&id);
+            let picked = balancer.pick(pick, other, || fastrand::u64(..));
+            if picked.is_some() {
+                return picked.and_then(endpoint).cloned();
+            }
+        }
         let mut picked = balancer.pick(pick, reachable, || fastrand::u64(..));
-        if picked.is_none() && attempt == Attempt::First {
+        if picked.is_none() && attempt != Attempt::Elsewhere {
             let open = |id| endpoint(id).is_some_and(|e| !e.draining.get());
             picked = balancer.pick(pick, open, || fastrand::u64(..));
         }
@@ -191,6 +204,7 @@ impl EndpointPool {
         worker: &Rc<Worker>,
         owner: Option<&Rc<Inbox>>,
         protocol: &str,
+        attempt: Attempt,
     ) -> Result<Rc<Upstream>, Code> {
         let config = self.cluster.config.borrow();
         // Of a cluster that speaks several protocols, the one the request came in.
@@ -202,6 +216,7 @@ impl EndpointPool {
         let protocol = spoken.name();
         let reused = match owner {
             Some(owner) => self.bound_to(owner, protocol),
+            None if attempt == Attempt::Afresh => None,
             None => self.shared(&config, protocol),
         };
         if let Some(upstream) = reused {

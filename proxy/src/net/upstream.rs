@@ -6,14 +6,17 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use sabir_core::connection::SendError;
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::protocol::Protocol;
-use sabir_core::pump::Pump;
+use sabir_core::pump::{Moved, Pump};
 use sabir_router::limits::Permit;
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 
+use super::link::Traffic;
 use super::mailbox::Mailbox;
 use super::pool::EndpointPool;
 use super::session::{Inbox, ToSession};
@@ -63,6 +66,77 @@ pub(super) struct Pending {
     pub(super) one_way: bool,
     /// The request waits for the connection, or for room on it.
     pub(super) waits: Option<Permit>,
+    pub(super) tunnel: Tunnel,
+    /// Where the connection stood when the request was written; `None` if it was not.
+    pub(super) mark: Option<Mark>,
+}
+
+/// How much had passed on a connection when something was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Mark {
+    /// Bytes that were to leave before it.
+    pub(super) sent: u64,
+    /// Bytes that had come from the peer.
+    pub(super) received: u64,
+}
+
+/// A request that failed with its connection.
+pub(crate) struct LostRequest {
+    /// How.
+    pub(crate) how: Failed,
+    /// The request, if it was never written.
+    pub(crate) unsent: Option<Box<Head>>,
+}
+
+/// How a request failed with its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failed {
+    /// There never was a connection.
+    Unconnected,
+    /// The connection ended before it took any of the request.
+    Untouched,
+    /// The connection, which had served others before, ended and the peer had said nothing since
+    /// the request was written: it may have been on its way to close when that arrived.
+    Stale,
+    /// The connection ended.
+    Lost,
+    /// The protocol has no form for it.
+    Unwritable,
+}
+
+impl Failed {
+    /// What a retry policy calls it; `None` for what would fail anywhere.
+    pub(crate) fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Unconnected => Some(Failure::Connect),
+            Self::Untouched => Some(Failure::BeforeRequest),
+            Self::Stale | Self::Lost => Some(Failure::Reset),
+            Self::Unwritable => None,
+        }
+    }
+
+    /// How the exchange ends if this was all.
+    pub(crate) fn outcome(self) -> Outcome {
+        let (party, executed, code) = match self {
+            Self::Unconnected | Self::Untouched => {
+                (Party::Network, Executed::No, Code::Unavailable)
+            }
+            Self::Stale | Self::Lost => (Party::Network, Executed::Maybe, Code::Unavailable),
+            Self::Unwritable => (Party::Proxy, Executed::No, Code::Internal),
+        };
+        Outcome::new(party, executed, code)
+    }
+}
+
+/// Whether the end of a response ends its exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tunnel {
+    /// It does.
+    No,
+    /// It does not: the request has an end of its own.
+    Open,
+    /// The response has ended, and the request has not.
+    HalfClosed,
 }
 
 /// An exchange of a session.
@@ -132,9 +206,11 @@ impl Upstream {
         }
         let pending = Pending {
             waits,
+            mark: None,
             caller,
             pump: (!head.end).then(Box::default),
             one_way: head.kind == Kind::OneWay,
+            tunnel: Tunnel::No,
         };
         let stream = self.insert(pending, worker)?;
         self.endpoint.acquire();
@@ -162,6 +238,11 @@ impl Upstream {
     /// Says that body bytes of a response left the proxy.
     pub(crate) fn consumed(&self, stream: StreamId, bytes: usize) {
         self.mailbox.push(ToUpstream::Consumed(stream, bytes));
+    }
+
+    /// Whether the exchange on `stream` has not ended here.
+    pub(crate) fn carries(&self, stream: StreamId) -> bool {
+        self.pending.borrow().get(stream).is_some()
     }
 
     /// Gives an exchange up: whatever still comes for it is dropped.
@@ -193,9 +274,10 @@ impl Upstream {
         table.insert(pending)
     }
 
-    /// The request on `stream` is about to be written.
-    pub(super) fn admit(&self, stream: StreamId, worker: &Worker) {
+    /// The request on `stream` is about to be written, where the connection stands at `mark`.
+    pub(super) fn admit(&self, stream: StreamId, mark: Mark, worker: &Worker) {
         if let Some(pending) = self.pending.borrow_mut().get_mut(stream) {
+            pending.mark = Some(mark);
             self.stop_waiting(pending, worker);
         }
     }
@@ -218,7 +300,7 @@ impl Upstream {
 
     /// Fails everything that was given to a connection that was never established.
     pub(crate) fn fail_unconnected(&self, worker: &Worker) {
-        self.fail_all(Executed::No, worker);
+        self.fail_all(None, worker);
     }
 
     /// Whether it speaks `protocol`.
@@ -278,8 +360,60 @@ impl Upstream {
         Some(pending)
     }
 
-    /// Fails everything that waits; called once, when the connection is gone.
-    pub(super) fn fail_all(&self, executed: Executed, worker: &Worker) {
+    /// The response on `stream` has begun, and opens a tunnel.
+    pub(super) fn open_tunnel(&self, stream: StreamId) {
+        if let Some(pending) = self.pending.borrow_mut().get_mut(stream) {
+            pending.tunnel = Tunnel::Open;
+        }
+    }
+
+    /// The response on `stream` has ended; who waits for the rest of the request to be written, if
+    /// the response was that of a tunnel.
+    pub(super) fn half_close(&self, stream: StreamId) -> Option<Caller> {
+        let mut pending = self.pending.borrow_mut();
+        let pending = pending.get_mut(stream)?;
+        if pending.tunnel == Tunnel::No || pending.pump.is_none() {
+            return None;
+        }
+        pending.tunnel = Tunnel::HalfClosed;
+        Some(pending.caller.clone())
+    }
+
+    /// Whether something is still to be written although the peer has ended its side.
+    pub(super) fn is_half_closed(&self) -> bool {
+        let pending = self.pending.borrow();
+        let half = pending.names(|p| p.tunnel == Tunnel::HalfClosed);
+        !half.is_empty()
+    }
+
+    /// Takes note of what left of the request on `stream`, and keeps the rest.
+    pub(super) fn moved(
+        &self,
+        stream: StreamId,
+        rest: Box<Pump>,
+        moved: Result<Moved, SendError>,
+        worker: &Worker,
+    ) {
+        let mut pending = self.pending.borrow_mut();
+        let Some(waiting) = pending.get_mut(stream) else {
+            return;
+        };
+        let (bytes, ended) = moved.map_or((0, true), |moved| (moved.bytes, moved.ended));
+        waiting.pump = (!ended).then_some(rest);
+        let Caller { inbox, key } = &waiting.caller;
+        if bytes > 0 {
+            inbox.push(ToSession::Consumed(*key, bytes));
+        }
+        if ended && waiting.tunnel == Tunnel::HalfClosed {
+            inbox.push(ToSession::Sent(*key));
+            drop(pending);
+            self.forget(stream, worker);
+        }
+    }
+
+    /// Fails everything that waits; called once, when the connection is gone on which so much had
+    /// passed, if there was one.
+    pub(super) fn fail_all(&self, traffic: Option<Traffic>, worker: &Worker) {
         self.state.set(State::Closed);
         let pending = self.pending.borrow_mut().drain();
         pending.iter().for_each(|_| self.endpoint.release());
@@ -294,16 +428,29 @@ impl Upstream {
                 let cluster = self.endpoint.cluster.stats_id;
                 worker.count(cluster, ClusterCounter::RqPendingFailure);
             }
-            let head = unsent.remove(&stream).map(Box::new);
-            let executed = if head.is_some() {
-                Executed::No
-            } else {
-                executed
+            let unsent = unsent.remove(&stream).map(Box::new);
+            let how = match (traffic, pending.mark) {
+                (None, _) => Failed::Unconnected,
+                (Some(_), None) => Failed::Untouched,
+                (Some(traffic), Some(mark)) => mark.failed(traffic),
             };
-            let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
             let Caller { inbox, key } = pending.caller;
-            inbox.push(ToSession::Failed(key, outcome, head));
+            inbox.push(ToSession::Failed(key, LostRequest { how, unsent }));
         }
         self.set_congested(false);
+    }
+}
+
+impl Mark {
+    /// What became of a request that was written here, on a connection that ended with `traffic`.
+    fn failed(self, traffic: Traffic) -> Failed {
+        if traffic.sent <= self.sent {
+            return Failed::Untouched;
+        }
+        let is_old = self.received > 0;
+        match is_old && traffic.received == self.received {
+            true => Failed::Stale,
+            false => Failed::Lost,
+        }
     }
 }

@@ -6,5 +6,7 @@ mod examples;
 mod generations;
 mod listeners;
 mod references;
+mod retries;
 mod routes;
 mod toy;
+mod translations;
