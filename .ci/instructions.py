@@ -12,6 +12,7 @@ fails, and so do operations that one side lacks; a fall is told. Exit status 1 i
 """
 
 import argparse
+import collections
 import json
 import os
 import pathlib
@@ -29,6 +30,9 @@ TABLE = ROOT / "benches" / "instructions.toml"
 # instructions, whichever is more.
 SHARE = 0.05
 SLACK = 10
+
+# Functions that a profile lists.
+SHOWN = 40
 
 HEADER = """\
 # Instructions per exchange (a request and its response; a choice, for routes and balancers).
@@ -151,13 +155,27 @@ def per_message(names, totals):
 
 
 def profile(program, only):
-    """Prints where the instructions of some operations go, their preparation left out."""
+    """Prints which functions the instructions of a message go to, inlined ones in their caller."""
     with tempfile.TemporaryDirectory() as folder:
         out = pathlib.Path(folder, "profile")
-        marks = "*instructions*count*"
-        print(callgrind(program, only, out, f"--toggle-collect={marks}"), end="")
-        print(run("callgrind_annotate", "--threshold=95", str(out)))
+        names = callgrind(program, only, out, "--toggle-collect=*instructions*count*")
+        annotated = run("callgrind_annotate", "--threshold=100", "--auto=no", str(out))
+    print(names, end="")
+    # A shorter run to warm up, the shorter run, and one of twice that.
+    messages = 4 * sum(int(line.split(" ", 1)[0]) for line in names.splitlines())
+    for function, total in by_function(annotated)[:SHOWN]:
+        print(f"{total / messages:>9.0f}  {function}")
     return 0
+
+
+def by_function(annotated):
+    """Totals by function of what callgrind_annotate printed, largest first."""
+    totals = collections.Counter()
+    for line in annotated.splitlines():
+        entry = re.match(r" *([\d,]+) \( *[\d.]+%\)  [^:]*:(.*?)(?: \[[^]]*\])?$", line)
+        if entry:
+            totals[entry[2]] += int(entry[1].replace(",", ""))
+    return totals.most_common()
 
 
 def callgrind(program, only, out, *options):

@@ -14,6 +14,11 @@ use crate::outcome::Outcome;
 /// Dubbo keeps the serialization and whether the caller understands response attachments.
 pub type Echo = [u8; 8];
 
+/// Places on the wire that a codec noted when it decoded a head, for itself when it encodes it.
+///
+/// All zero where nothing was noted, which every codec has to put up with.
+pub type Notes = [u16; 8];
+
 /// Lists the pairs found on `head`'s wire into `metadata`.
 pub type Parse = fn(head: &Head, metadata: &mut Metadata);
 
@@ -54,6 +59,7 @@ pub struct Head {
 struct Source {
     protocol: &'static str,
     parse: Parse,
+    notes: Notes,
 }
 
 /// Values of the well-known fields, as found or as rewritten.
@@ -127,7 +133,11 @@ impl Head {
             stage: Stage::Final,
             idempotent: false,
             timeout: None,
-            source: Source { protocol, parse },
+            source: Source {
+                protocol,
+                parse,
+                notes: Notes::default(),
+            },
             wire,
             known: Known::default(),
             metadata: OnceCell::new(),
@@ -142,6 +152,11 @@ impl Head {
     /// Gives `field` a value that was decoded from the wire, where it is not contiguous.
     pub fn set_field_decoded(&mut self, field: Field, value: &[u8]) {
         self.known.own(field, value);
+    }
+
+    /// Notes places for the codec itself, which reads the message now and may write it later.
+    pub fn set_notes(&mut self, notes: Notes) {
+        self.source.notes = notes;
     }
 
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
@@ -199,6 +214,11 @@ impl Head {
     /// Bytes this head was parsed from, the body included for message protocols.
     pub fn wire(&self) -> &Bytes {
         &self.wire
+    }
+
+    /// What the codec that read the message noted.
+    pub fn notes(&self) -> &Notes {
+        &self.source.notes
     }
 
     /// Service the message is for; empty if the message does not say.

@@ -139,6 +139,8 @@ impl Metadata {
     pub(crate) fn of(wire: Bytes) -> Self {
         Self {
             wire,
+            // One allocation instead of one at 4 pairs, at 8 and at 16.
+            entries: Vec::with_capacity(TYPICAL),
             ..Self::default()
         }
     }
@@ -301,6 +303,9 @@ impl Metadata {
         (of(entry.name), of(entry.value))
     }
 }
+
+/// Pairs of most messages.
+const TYPICAL: usize = 16;
 
 #[cfg(test)]
 mod tests {

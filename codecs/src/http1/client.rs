@@ -129,7 +129,8 @@ impl Client {
             return Ok(false);
         };
         let block = input.split_to(found.len).freeze();
-        let response = response::read(block, found.lines).map_err(|refusal| refusal.why)?;
+        let response = response::read(block, found.lines, &self.options.head);
+        let response = response.map_err(|refusal| refusal.why)?;
         self.accept(response, turn)?;
         Ok(true)
     }

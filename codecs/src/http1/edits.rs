@@ -5,9 +5,10 @@ use sabir_core::metadata::Span;
 use sabir_core::name::Field;
 use smallvec::SmallVec;
 
-use super::field::{Known, is_token, is_value, number};
+use super::field::{Known, is_value, number};
 use super::pairs::QUERY;
 use super::target::{is_authority, is_path, is_verb};
+use crate::octets::is_token;
 
 /// What to write other than as it arrived.
 #[derive(Debug, Default)]

@@ -5,6 +5,9 @@
 
 use memchr::memchr;
 use sabir_core::metadata::Span;
+use smallvec::SmallVec;
+
+use crate::octets::{is_name, token_len, value_len};
 
 /// Names that mean something to a proxy.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -27,26 +30,24 @@ pub(super) enum Known {
 
 impl Known {
     pub(super) fn of(name: &[u8]) -> Self {
-        let candidate: (&[u8], Self) = match name.len() {
-            2 => (b"te", Self::Te),
-            4 => (b"host", Self::Host),
-            6 if name[0] | 0x20 == b'c' => (b"cookie", Self::Cookie),
-            6 => (b"expect", Self::Expect),
-            7 => (b"upgrade", Self::Upgrade),
-            10 if name[0] | 0x20 == b'c' => (b"connection", Self::Connection),
-            10 => (b"keep-alive", Self::KeepAlive),
-            12 => (b"max-forwards", Self::MaxForwards),
-            14 if name[0] | 0x20 == b'c' => (b"content-length", Self::ContentLength),
-            14 => (b"http2-settings", Self::Http2Settings),
-            16 => (b"proxy-connection", Self::ProxyConnection),
-            17 if name[0] | 0x20 == b't' => (b"transfer-encoding", Self::TransferEncoding),
-            17 => (b"x-forwarded-proto", Self::XForwardedProto),
+        let first = name.first().map_or(0, |octet| octet | 0x20);
+        let is = match (name.len(), first) {
+            (2, b't') => (is_name(name, b"te"), Self::Te),
+            (4, b'h') => (is_name(name, b"host"), Self::Host),
+            (6, b'c') => (is_name(name, b"cookie"), Self::Cookie),
+            (6, b'e') => (is_name(name, b"expect"), Self::Expect),
+            (7, b'u') => (is_name(name, b"upgrade"), Self::Upgrade),
+            (10, b'c') => (is_name(name, b"connection"), Self::Connection),
+            (10, b'k') => (is_name(name, b"keep-alive"), Self::KeepAlive),
+            (12, b'm') => (is_name(name, b"max-forwards"), Self::MaxForwards),
+            (14, b'c') => (is_name(name, b"content-length"), Self::ContentLength),
+            (14, b'h') => (is_name(name, b"http2-settings"), Self::Http2Settings),
+            (16, b'p') => (is_name(name, b"proxy-connection"), Self::ProxyConnection),
+            (17, b't') => (is_name(name, b"transfer-encoding"), Self::TransferEncoding),
+            (17, b'x') => (is_name(name, b"x-forwarded-proto"), Self::XForwardedProto),
             _ => return Self::Other,
         };
-        match name.eq_ignore_ascii_case(candidate.0) {
-            true => candidate.1,
-            false => Self::Other,
-        }
+        if is.0 { is.1 } else { Self::Other }
     }
 
     /// Whether the field speaks of this connection or this message's framing, so that each hop
@@ -77,6 +78,23 @@ pub(super) struct Line {
     pub(super) raw: Span,
 }
 
+impl Line {
+    /// A line of `len` octets that starts at `start`, with the colon at `colon` in it and `value`
+    /// after that.
+    fn new(known: Known, start: usize, colon: usize, value: &[u8], len: usize) -> Self {
+        let lead = value.iter().take_while(|b| is_space(**b)).count();
+        let trail = value.iter().rev().take_while(|b| is_space(**b)).count();
+        let from = start + colon + 1 + lead;
+        let to = (start + colon + 1 + value.len() - trail).max(from);
+        Self {
+            known,
+            name: Span::new(start, start + colon),
+            value: Span::new(from, to),
+            raw: Span::new(start, start + len),
+        }
+    }
+}
+
 /// Walks the lines of a validated block.
 #[derive(Debug)]
 pub(super) struct Lines<'a> {
@@ -88,6 +106,11 @@ impl<'a> Lines<'a> {
     /// Lines of the head of a message, after its start line.
     pub(super) fn of_head(block: &'a [u8]) -> Self {
         let at = memchr(b'\n', block).map_or(block.len(), |lf| lf + 1);
+        Self { block, at }
+    }
+
+    /// Lines from the one that starts at `at` on.
+    pub(super) fn from(block: &'a [u8], at: usize) -> Self {
         Self { block, at }
     }
 
@@ -106,17 +129,37 @@ impl Iterator for Lines<'_> {
         let lf = memchr(b'\n', rest)?;
         let colon = memchr(b':', &rest[..lf])?;
         self.at = start + lf + 1;
-        let value = &rest[colon + 1..lf];
-        let lead = value.iter().take_while(|b| is_space(**b)).count();
-        let trail = value.iter().rev().take_while(|b| is_space(**b)).count();
-        let from = start + colon + 1 + lead;
-        let to = (start + lf - trail).max(from);
-        Some(Line {
-            known: Known::of(&rest[..colon]),
-            name: Span::new(start, start + colon),
-            value: Span::new(from, to),
-            raw: Span::new(start, self.at),
-        })
+        let known = Known::of(&rest[..colon]);
+        Some(Line::new(known, start, colon, &rest[colon + 1..lf], lf + 1))
+    }
+}
+
+/// Lines of a head.
+pub(super) type Block = SmallVec<[Line; 32]>;
+
+/// The lines of a head that was not validated, of which the first starts at `from`; `None` unless
+/// each is a field line beyond doubt and the empty one ends the head.
+pub(super) fn sound_lines(block: &[u8], from: usize) -> Option<Block> {
+    let mut lines = Block::new();
+    let mut start = from;
+    loop {
+        let rest = block.get(start..)?;
+        if rest == b"\r\n" {
+            return Some(lines);
+        }
+        let colon = token_len(rest);
+        if colon == 0 || rest.get(colon) != Some(&b':') {
+            return None;
+        }
+        let value = &rest[colon + 1..];
+        let (value, end) = value.split_at(value_len(value));
+        if !end.starts_with(b"\r\n") {
+            return None;
+        }
+        let known = Known::of(&rest[..colon]);
+        let len = colon + 1 + value.len() + 2;
+        lines.push(Line::new(known, start, colon, value, len));
+        start += len;
     }
 }
 
@@ -181,12 +224,6 @@ pub(super) fn is_forbidden_trailer(name: &[u8]) -> bool {
         || !matches!(known, Known::Other)
         || name.starts_with(b":")
         || FORBIDDEN.iter().any(|f| f.eq_ignore_ascii_case(name))
-}
-
-/// Whether these are one or more token characters. RFC 9110 §5.6.2.
-pub(super) fn is_token(bytes: &[u8]) -> bool {
-    let is = |b: &u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b);
-    !bytes.is_empty() && bytes.iter().all(is)
 }
 
 /// Whether these may stand in a field value: no CR, LF, NUL or other controls. RFC 9110 §5.5.

@@ -32,6 +32,11 @@ impl<'a> Hops<'a> {
         }
     }
 
+    /// Whether any field ends at this hop because `Connection` says so.
+    pub(super) fn names_any(&self) -> bool {
+        !self.named.is_empty()
+    }
+
     /// Whether the field `name` ends at this hop because `Connection` says so.
     pub(super) fn names(&self, name: &[u8]) -> bool {
         self.named.iter().any(|n| n.eq_ignore_ascii_case(name))

@@ -6,14 +6,12 @@ use sabir_core::output::Output;
 use smallvec::SmallVec;
 
 use super::edits::Edits;
-use super::field::{Known, Line, Lines, is_forbidden_trailer, is_token, is_value};
+use super::field::{Known, Line, is_forbidden_trailer, is_value};
 use super::hops::Hops;
 use super::options::{Options, Underscores};
 use super::pairs::QUERY;
 use super::{NAME, outbound::put_number};
-
-/// Field lines of a head of our own protocol.
-pub(super) type Block = SmallVec<[Line; 32]>;
+use crate::octets::is_token;
 
 /// Names and values of a head of another protocol.
 pub(super) type Fields<'a> = SmallVec<[(&'a [u8], &'a [u8]); 32]>;
@@ -157,9 +155,4 @@ pub(super) fn trailer_lines(head: &Head) -> Vec<u8> {
         }
     }
     lines
-}
-
-/// The lines of a head of our own protocol.
-pub(super) fn block(wire: &[u8]) -> Block {
-    Lines::of_head(wire).collect()
 }

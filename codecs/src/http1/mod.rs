@@ -6,7 +6,7 @@
 //! request.rs response.rs  heads taken apart;   field.rs target.rs length.rs   their parts
 //! body.rs chunked.rs      bodies on their way in;   inbox.rs   counted until passed on
 //! pairs.rs hops.rs        metadata, and what of it ends at this hop
-//! edits.rs                changed metadata
+//! edits.rs                changed metadata;   notes.rs   lines that are not simply copied
 //! request_out.rs response_out.rs lines_out.rs   heads spliced together
 //! outbound.rs             bodies on their way out
 //! options.rs status.rs    configuration; outcomes as statuses
@@ -43,6 +43,7 @@ mod hops;
 mod inbox;
 mod length;
 mod lines_out;
+mod notes;
 mod options;
 mod outbound;
 pub(crate) mod pairs;

@@ -7,7 +7,7 @@ use sabir_core::protocol::{OptionsError, Protocol};
 use serde_json::{Map, Value};
 
 use super::Http1;
-use super::field::is_token;
+use crate::octets::is_token;
 
 /// How HTTP/1.1 connections behave. The same options serve listeners and clusters; each says which
 /// of them it concerns.

@@ -10,13 +10,14 @@ use sabir_core::metadata::{Malformed, Span};
 use sabir_core::name::Field;
 use smallvec::{SmallVec, smallvec};
 
-use super::field::{Known, Lines, elements, is_token, is_value, lists, number};
+use super::field::{Known, Line, Lines, elements, is_value, lists, number, sound_lines};
 use super::length::{Declared, Length};
 use super::options::{Options, Underscores};
 use super::refusal::Refusal;
 use super::semantics::is_idempotent;
 use super::target::{RequestLine, Target, is_ambiguous, is_authority, split_query};
-use super::{NAME, pairs};
+use super::{NAME, notes, pairs, scan};
+use crate::octets::is_token;
 
 /// A request whose head is sound.
 #[derive(Debug)]
@@ -110,11 +111,21 @@ impl Connection {
 
 /// Reads the head of a request that has `lines` lines.
 pub(super) fn read(block: Bytes, lines: usize, options: &Options) -> Result<Request, Refusal> {
-    let mut headers = room(lines);
-    let parsed = httparse::Request::new(&mut headers).parse(&block);
-    complete(parsed, &block)?;
-    let line = RequestLine::of(&block).ok_or_else(|| Refusal::bad("request line", 0))?;
-    let found = Found::of(&block, options)?;
+    let line = RequestLine::of(&block);
+    let sound = line.filter(|line| line.is_sound(&block));
+    let lines = match sound.and_then(|line| sound_lines(&block, line.len)) {
+        Some(lines) => lines,
+        // What is wrong with it, if anything.
+        None => {
+            scan::check(&block, &options.head)?;
+            let mut headers = room(lines);
+            let parsed = httparse::Request::new(&mut headers).parse(&block);
+            complete(parsed, &block)?;
+            Lines::of_head(&block).collect()
+        }
+    };
+    let line = line.ok_or_else(|| Refusal::bad("request line", 0))?;
+    let found = Found::of(&block, &lines, options)?;
     let (verb, minor) = (Verb::of(line.verb), line.minor);
     let at = line.verb.len() + 1;
     let target = Target::read(line.verb, line.target).map_err(|part| Refusal::bad(part, at))?;
@@ -131,6 +142,7 @@ pub(super) fn read(block: Bytes, lines: usize, options: &Options) -> Result<Requ
         Some(_) => head.set_field_decoded(Field::Method, root(line.verb)),
         None => {}
     }
+    head.set_notes(notes::note(&lines));
     let has_body = matches!(length, Some(Length::Chunked | Length::Known(1..)));
     head.end = !has_body && !facts.upgrades && verb != Verb::Connect;
     head.idempotent = is_idempotent(line.verb) && !facts.upgrades;
@@ -205,9 +217,9 @@ fn locate(block: &[u8]) -> usize {
 }
 
 impl<'a> Found<'a> {
-    fn of(block: &'a [u8], options: &Options) -> Result<Self, Refusal> {
+    fn of(block: &'a [u8], lines: &[Line], options: &Options) -> Result<Self, Refusal> {
         let mut found = Self::default();
-        for line in Lines::of_head(block) {
+        for line in lines {
             let (value, at) = (line.value.of(block), line.raw.start as usize);
             match line.known {
                 Known::Host if found.host.is_some() => {
@@ -346,5 +358,96 @@ impl Spans {
         };
         let method = path.map(|path| span(split_query(path).0));
         Self { service, method }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const HEAD: &[u8] = b"POST /a?b=c HTTP/1.1\r\nHost: a\r\nX-A:\t b \r\nTE:\r\n\r\n";
+    const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nServer: a\r\nX-A:\t b \r\nTE:\r\n\r\n";
+
+    /// Names and values of `lines`, as texts.
+    fn texts<'a>(block: &'a [u8], lines: &[Line]) -> Vec<(&'a [u8], &'a [u8])> {
+        let text = |line: &Line| (line.name.of(block), line.value.of(block));
+        lines.iter().map(text).collect()
+    }
+
+    fn headers<'a>(headers: &[Header<'a>]) -> Vec<(&'a [u8], &'a [u8])> {
+        let text = |header: &Header<'a>| (header.name.as_bytes(), header.value);
+        headers.iter().map(text).collect()
+    }
+
+    /// `head` with some octets replaced by others.
+    fn changed(head: &[u8], changes: &[(usize, u8)]) -> Vec<u8> {
+        let mut head = head.to_vec();
+        for (at, octet) in changes {
+            let at = at % head.len();
+            head[at] = *octet;
+        }
+        head
+    }
+
+    fn octet() -> impl Strategy<Value = u8> {
+        prop_oneof![
+            any::<u8>(),
+            proptest::sample::select(&b"\r\n\t :/0189aH\x7f\x80"[..]),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn what_is_sound_is_so_to_httparse_and_says_the_same(
+            changes in proptest::collection::vec((0..HEAD.len(), octet()), 0..4),
+        ) {
+            let block = changed(HEAD, &changes);
+            let line = RequestLine::of(&block).filter(|line| line.is_sound(&block));
+            let target = |line: &RequestLine<'_>| Target::read(line.verb, line.target).is_ok();
+            let Some(line) = line.filter(target) else {
+                return Ok(());
+            };
+            let Some(lines) = sound_lines(&block, line.len) else {
+                return Ok(());
+            };
+            let mut room = room(32);
+            let mut parsed = httparse::Request::new(&mut room);
+            prop_assert_eq!(parsed.parse(&block), Ok(Status::Complete(block.len())));
+            prop_assert_eq!(headers(parsed.headers), texts(&block, &lines));
+            prop_assert_eq!(parsed.method.map(str::as_bytes), Some(line.verb));
+            prop_assert_eq!(parsed.path.map(str::as_bytes), Some(line.target));
+            prop_assert_eq!(parsed.version, Some(line.minor));
+            let again: Vec<_> = Lines::of_head(&block).collect();
+            prop_assert_eq!(texts(&block, &again), texts(&block, &lines));
+            prop_assert_eq!(scan::check(&block, &Options::default().head), Ok(()));
+        }
+
+        #[test]
+        fn what_is_a_sound_response_is_so_to_httparse(
+            changes in proptest::collection::vec((0..RESPONSE.len(), octet()), 0..4),
+        ) {
+            let block = changed(RESPONSE, &changes);
+            let start = super::super::response::sound_start(&block);
+            let Some(lines) = start.and_then(|len| sound_lines(&block, len)) else {
+                return Ok(());
+            };
+            let mut room = room(32);
+            let mut parsed = httparse::Response::new(&mut room);
+            prop_assert_eq!(parsed.parse(&block), Ok(Status::Complete(block.len())));
+            prop_assert_eq!(headers(parsed.headers), texts(&block, &lines));
+            prop_assert_eq!(scan::check(&block, &Options::default().head), Ok(()));
+        }
+    }
+
+    #[test]
+    fn heads_as_peers_send_them_are_sound() {
+        let line = RequestLine::of(HEAD).filter(|line| line.is_sound(HEAD));
+        assert!(line.is_some_and(|line| sound_lines(HEAD, line.len).is_some()));
+        let start = super::super::response::sound_start(RESPONSE);
+        assert!(start.is_some_and(|len| sound_lines(RESPONSE, len).is_some()));
     }
 }

@@ -5,12 +5,13 @@ use sabir_core::head::Head;
 use sabir_core::output::Output;
 
 use super::edits::Edits;
-use super::field::{Known, Line, lists, number};
+use super::field::{Block, Known, Line, lists, number};
 use super::hops::Hops;
 use super::lines_out::{
-    Block, Copy, block, ends_here, foreign_fields, is_foreign, put_added, put_field, put_foreign,
-    put_length, put_via,
+    Copy, ends_here, foreign_fields, is_foreign, put_added, put_field, put_foreign, put_length,
+    put_via,
 };
+use super::notes;
 use super::options::Options;
 use super::outbound::{Outbound, put_number};
 use super::pairs::full_path;
@@ -40,7 +41,7 @@ pub(super) fn write(head: &Head, options: &Options, out: &mut Output) -> Result<
     };
     let wire = head.wire();
     let line = RequestLine::of(wire).ok_or(SendError::Unsupported)?;
-    let lines = block(wire);
+    let lines = notes::lines(head, &edits, options);
     let facts = Facts::of(head, &line, &lines, &edits);
     let from = facts.start(wire, &line, &edits, out);
     let sent = Sent {

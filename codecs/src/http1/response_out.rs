@@ -6,12 +6,13 @@ use sabir_core::outcome::Reply;
 use sabir_core::output::Output;
 
 use super::edits::Edits;
-use super::field::{Known, number};
+use super::field::{Block, Known, number};
 use super::hops::Hops;
 use super::lines_out::{
-    Block, Copy, block, ends_here, foreign_fields, is_foreign, put_added, put_field, put_foreign,
-    put_length, put_via,
+    Copy, ends_here, foreign_fields, is_foreign, put_added, put_field, put_foreign, put_length,
+    put_via,
 };
+use super::notes;
 use super::options::Options;
 use super::outbound::{Outbound, put_number};
 use super::request::{Facts, Verb};
@@ -54,7 +55,7 @@ pub(super) fn write(
     };
     let wire = head.wire();
     let (received, minor) = status_line(wire).ok_or(SendError::Unsupported)?;
-    let lines = block(wire);
+    let lines = notes::lines(head, &edits, options);
     let status = edits.status.filter(|_| received >= 200).unwrap_or(received);
     let framing = Framing::of(head, status, declared(wire, &lines, &edits), request);
     let stage = framing.stage().ok_or(SendError::Unsupported)?;

@@ -1,6 +1,9 @@
 //! The end of a head, found as its bytes arrive, within limits.
 
-use memchr::memchr;
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr_iter};
 use sabir_core::metadata::Malformed;
 
 use super::options::HeadLimits;
@@ -32,11 +35,49 @@ pub(super) enum Section {
     Trailers,
 }
 
+impl Found {
+    /// A head that is all there and within `limits`, whatever it says.
+    fn at_once(input: &[u8], limits: &HeadLimits) -> Option<Self> {
+        let within = &input[..input.len().min(limits.max_bytes)];
+        let len = END.find(within)? + 4;
+        let first = memchr(b'\n', within)?;
+        let lines = memchr_iter(b'\n', &within[..len]).count() - 1;
+        let keeps = first <= limits.max_request_line && lines <= limits.max_fields + 1;
+        // What starts with an empty line is none.
+        (keeps && first > 1).then_some(Self { len, lines })
+    }
+}
+
+/// Looks closely at a head that [`Scan::find`] found: whether each of its lines ends as one does.
+pub(super) fn check(block: &[u8], limits: &HeadLimits) -> Result<(), Refusal> {
+    let found = Scan::default().find_by_line(block, Section::Head, limits)?;
+    match found {
+        Some(found) if found.len == block.len() => Ok(()),
+        _ => Err(Refusal::bad("head", 0)),
+    }
+}
+
 impl Scan {
     /// Looks for the empty line that ends `section`; `None` if it has not arrived.
     ///
-    /// Bare LF ends no line here: a peer that takes it for one sees another message than we do.
+    /// Bare LF ends no line here: a peer that takes it for one sees another message than we do. A
+    /// head that arrived at once may still hold one; see [`check`].
     pub(super) fn find(
+        &mut self,
+        input: &[u8],
+        section: Section,
+        limits: &HeadLimits,
+    ) -> Result<Option<Found>, Refusal> {
+        if self.is_fresh()
+            && section == Section::Head
+            && let Some(found) = Found::at_once(input, limits)
+        {
+            return Ok(Some(found));
+        }
+        self.find_by_line(input, section, limits)
+    }
+
+    fn find_by_line(
         &mut self,
         input: &[u8],
         section: Section,
@@ -90,6 +131,9 @@ impl Scan {
     }
 }
 
+/// What ends a head. Made once: that takes longer than most searches.
+static END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"\r\n\r\n"));
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -140,5 +184,13 @@ mod tests {
         assert_eq!(find(b"GET / HTTP/1.1\n"), Err(400));
         assert_eq!(find(b"\n"), Err(400));
         assert_eq!(find(b"GET / HTTP/1.1\r\na: b\nc: d"), Err(400));
+    }
+
+    #[test]
+    fn a_head_that_arrived_at_once_is_checked_for_bare_line_feeds() {
+        let checked = |head: &[u8]| check(head, &LIMITS).map_err(|refusal| refusal.status);
+        assert_eq!(checked(b"GET / HTTP/1.1\r\na: b\r\n\r\n"), Ok(()));
+        assert_eq!(checked(b"GET / HTTP/1.1\na: b\r\n\r\n"), Err(400));
+        assert_eq!(checked(b"GET / HTTP/1.1\r\n\na: b\r\n\r\n"), Err(400));
     }
 }

@@ -2,7 +2,7 @@
 
 use memchr::memchr;
 
-use super::field::is_token;
+use crate::octets::is_token;
 
 /// The parts of a request target, as ranges of it.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -85,9 +85,17 @@ impl<'a> RequestLine<'a> {
         Some(Self {
             verb: &line[..verb],
             target: line.get(verb + 1..version.checked_sub(1)?)?,
-            minor: line.last()? - b'0',
+            minor: line.last()?.wrapping_sub(b'0'),
             len,
         })
+    }
+}
+
+impl RequestLine<'_> {
+    /// Whether the line of `block`, which was not validated, is one beyond doubt but for its target.
+    pub(super) fn is_sound(&self, block: &[u8]) -> bool {
+        let version = &block[self.verb.len() + 1 + self.target.len()..self.len];
+        is_token(self.verb) && matches!(version, b" HTTP/1.1\r\n" | b" HTTP/1.0\r\n")
     }
 }
 

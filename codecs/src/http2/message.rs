@@ -11,6 +11,7 @@ use sabir_core::metadata::Span;
 
 use super::grpc;
 use super::hpack::{Field, fields};
+use crate::octets::{is_lower_token, is_one_line, is_token};
 
 /// What a stream's request is, as far as its response depends on it.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -185,15 +186,13 @@ impl Parts {
 
 /// Whether octets are a field name: a token in lower case. RFC 9113 §8.2.1, RFC 9110 §5.6.2.
 pub(super) fn is_name(name: &[u8]) -> bool {
-    is_token(name) && !name.iter().any(u8::is_ascii_uppercase)
+    is_lower_token(name)
 }
 
 /// Whether octets are a field value: none that ends a line, no space at either end.
 pub(super) fn is_value(value: &[u8]) -> bool {
     let space = |o: Option<&u8>| matches!(o, Some(b' ' | b'\t'));
-    memchr::memchr3(0, b'\r', b'\n', value).is_none()
-        && !space(value.first())
-        && !space(value.last())
+    is_one_line(value) && !space(value.first()) && !space(value.last())
 }
 
 /// Whether a field belongs to one connection of HTTP/1. RFC 9113 §8.2.2.
@@ -202,11 +201,6 @@ pub(super) fn is_connection_specific(name: &[u8]) -> bool {
         name,
         b"connection" | b"proxy-connection" | b"keep-alive" | b"transfer-encoding" | b"upgrade"
     )
-}
-
-fn is_token(name: &[u8]) -> bool {
-    let char = |&o: &u8| o.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&o);
-    !name.is_empty() && name.iter().all(char)
 }
 
 fn is_path(path: &[u8], method: &[u8]) -> bool {

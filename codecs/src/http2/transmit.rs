@@ -48,17 +48,16 @@ impl Http2Connection {
             return Err(SendError::Closed);
         }
         let (outs, written) = heads::outgoing(head);
-        let value = |name: &[u8]| outs.iter().find(|o| *o.name == *name).map(|o| &*o.value);
-        let method = value(b":method").filter(|_| head.kind == Kind::Request);
+        let asks = Asks::of(&outs);
+        let method = asks.method.filter(|_| head.kind == Kind::Request);
         let connect = method == Some(b"CONNECT");
-        let extended = value(b":protocol").is_some();
-        let whole = method.is_some() && (value(b":path").is_some() || connect);
-        if !whole || (extended && !self.peer.connect) {
+        let whole = method.is_some() && (asks.path || connect);
+        if !whole || (asks.protocol && !self.peer.connect) {
             self.store.unreserve(name);
             return Err(SendError::Unsupported);
         }
         let traits = Traits {
-            grpc: value(b"content-type").is_some_and(grpc::is_content_type),
+            grpc: asks.grpc,
             head: method == Some(b"HEAD"),
             connect,
         };
@@ -225,6 +224,31 @@ impl Http2Connection {
         }
         encode_block(id, block, end, self.peer.max_len, out);
         block.shrink_to(KEEP);
+    }
+}
+
+/// What the fields of a request say of it.
+#[derive(Default)]
+struct Asks<'a> {
+    method: Option<&'a [u8]>,
+    path: bool,
+    protocol: bool,
+    grpc: bool,
+}
+
+impl<'a> Asks<'a> {
+    fn of(outs: &'a Outs<'_>) -> Self {
+        let mut asks = Self::default();
+        for out in outs {
+            match &*out.name {
+                b":method" => asks.method = Some(&out.value),
+                b":path" => asks.path = true,
+                b":protocol" => asks.protocol = true,
+                b"content-type" => asks.grpc |= grpc::is_content_type(&out.value),
+                _ => {}
+            }
+        }
+        asks
     }
 }
 

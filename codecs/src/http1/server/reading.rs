@@ -9,11 +9,11 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use super::{Answer, Exchange, Reading, Server};
 use crate::http1::NAME;
 use crate::http1::body::{Body, Piece};
-use crate::http1::field::is_token;
 use crate::http1::refusal::Refusal;
 use crate::http1::request::{self, Facts, Request, Verb};
 use crate::http1::response_out;
-use crate::http1::scan::Section;
+use crate::http1::scan::{self, Section};
+use crate::octets::is_token;
 
 impl Server {
     pub(super) fn read(&mut self, input: &mut BytesMut, turn: &mut Turn<'_>) {
@@ -74,6 +74,10 @@ impl Server {
         let block = input.split_to(found.len).freeze();
         match request::read(block.clone(), found.lines, &self.options) {
             Ok(request) => self.accept(request, block, turn),
+            // What has no sound lines is refused as it is where they arrive one by one.
+            Err(refusal) if scan::check(&block, &self.options.head).is_err() => {
+                self.refuse(refusal, Bytes::new(), turn);
+            }
             Err(refusal) => self.refuse(refusal, block, turn),
         }
         true

@@ -1,8 +1,9 @@
 //! Where an encoder finds what it has sent before.
 //!
 //! The peer's table is known by its content alone, so this keeps the fields in the order they were
-//! sent, and slots by hash that point at them. A slot that two fields want belongs to the later
-//! one: the other is sent again as a literal, which costs octets and nothing else.
+//! sent, and places by hash that point at them, two for each hash. Places that three fields want
+//! belong to the later ones: the other is sent again as a literal, which costs octets and nothing
+//! else.
 //!
 //! Specification: RFC 7541 §2.3.
 
@@ -19,10 +20,30 @@ pub(super) struct Index {
     capacity: usize,
     /// Fields ever inserted; the newest has this number.
     inserted: u32,
-    pairs: Box<[u32; SLOTS]>,
-    names: Box<[u32; SLOTS]>,
+    pairs: Places,
+    names: Places,
     /// Hashes of fields that were seen and not inserted.
-    seen: Box<[u32; SLOTS]>,
+    seen: Places,
+}
+
+/// Numbers by hash; zero where there is none.
+#[derive(Debug)]
+struct Places(Box<[[u32; 2]; SETS]>);
+
+impl Places {
+    fn new() -> Self {
+        Self(Box::new([[0; 2]; SETS]))
+    }
+
+    /// What is kept for `hash`, the latest first.
+    fn of(&self, hash: u32) -> [u32; 2] {
+        self.0[hash as usize % SETS]
+    }
+
+    fn put(&mut self, hash: u32, number: u32) {
+        let set = &mut self.0[hash as usize % SETS];
+        *set = [number, set[0]];
+    }
 }
 
 #[derive(Debug)]
@@ -51,31 +72,33 @@ pub(super) struct Hashes {
 
 impl Hashes {
     pub(super) fn of(name: &[u8], value: &[u8]) -> Self {
-        let name = fnv(FNV_BASIS, name);
-        let pair = fnv(name ^ 0xff, value);
+        let name = hash(0, name);
+        let pair = hash(name, value);
         Self { name, pair }
     }
 }
 
 impl Index {
     pub(super) fn new(capacity: usize) -> Self {
-        let slots = || Box::new([0; SLOTS]);
         Self {
             entries: VecDeque::new(),
             size: 0,
             capacity,
             inserted: 0,
-            pairs: slots(),
-            names: slots(),
-            seen: slots(),
+            pairs: Places::new(),
+            names: Places::new(),
+            seen: Places::new(),
         }
     }
 
     /// Looks for a field in both tables.
     pub(super) fn find(&self, name: &[u8], value: &[u8], hashes: Hashes) -> Found {
-        if let Some(at) = self.position(self.pairs[slot(hashes.pair)])
-            && self.entries[at].octets.split_at(self.entries[at].name_len) == (name, value)
-        {
+        let at = |places: &Places, hash, is: &dyn Fn(&Entry) -> bool| {
+            let mut positions = places.of(hash).into_iter().filter_map(|n| self.position(n));
+            positions.find(|&at| is(&self.entries[at]))
+        };
+        let is_pair = |entry: &Entry| entry.octets.split_at(entry.name_len) == (name, value);
+        if let Some(at) = at(&self.pairs, hashes.pair, &is_pair) {
             return Found::Pair(STATIC.len() + 1 + at);
         }
         if let Some(first) = STATIC_NAMES.find(name, hashes.name) {
@@ -84,20 +107,20 @@ impl Index {
             let pair = all.find(|&at| STATIC[at - 1].1.as_bytes() == value);
             return pair.map_or(Found::Name(first), Found::Pair);
         }
-        match self.position(self.names[slot(hashes.name)]) {
-            Some(at) if &self.entries[at].octets[..self.entries[at].name_len] == name => {
-                Found::Name(STATIC.len() + 1 + at)
-            }
-            _ => Found::Nothing,
-        }
+        let is_name = |entry: &Entry| &entry.octets[..entry.name_len] == name;
+        let name = at(&self.names, hashes.name, &is_name);
+        name.map_or(Found::Nothing, |at| Found::Name(STATIC.len() + 1 + at))
     }
 
     /// Whether a field was seen before, and remembers it: what comes once is not worth a place.
     pub(super) fn comes_again(&mut self, hashes: Hashes) -> bool {
-        let seen = &mut self.seen[slot(hashes.pair)];
-        // Zero marks an unused slot.
+        // Zero marks an unused place.
         let mark = hashes.pair | 1;
-        std::mem::replace(seen, mark) == mark
+        let comes_again = self.seen.of(hashes.pair).contains(&mark);
+        if !comes_again {
+            self.seen.put(hashes.pair, mark);
+        }
+        comes_again
     }
 
     /// Whether a field of these lengths fits and leaves room for others.
@@ -110,8 +133,8 @@ impl Index {
         self.shrink_to(self.capacity.saturating_sub(size));
         self.size += size;
         self.inserted = self.inserted.wrapping_add(1);
-        self.pairs[slot(hashes.pair)] = self.inserted;
-        self.names[slot(hashes.name)] = self.inserted;
+        self.pairs.put(hashes.pair, self.inserted);
+        self.names.put(hashes.name, self.inserted);
         self.entries.push_front(Entry {
             octets: [name, value].concat().into(),
             name_len: name.len(),
@@ -152,7 +175,7 @@ impl StaticNames {
     fn new() -> Self {
         let mut slots = [0; STATIC_SLOTS];
         for (at, (name, _)) in STATIC.iter().enumerate().rev() {
-            let mut slot = fnv(FNV_BASIS, name.as_bytes()) as usize % STATIC_SLOTS;
+            let mut slot = hash(0, name.as_bytes()) as usize % STATIC_SLOTS;
             while slots[slot] != 0 && STATIC[usize::from(slots[slot]) - 1].0 != *name {
                 slot = (slot + 1) % STATIC_SLOTS;
             }
@@ -174,20 +197,23 @@ impl StaticNames {
     }
 }
 
-fn fnv(basis: u32, octets: &[u8]) -> u32 {
-    let mix = |hash: u32, &octet: &u8| (hash ^ u32::from(octet)).wrapping_mul(0x0100_0193);
-    octets.iter().fold(basis, mix)
+/// A hash of `octets`, eight at a time. A peer that makes fields collide finds them sent again as
+/// literals, and nothing worse.
+fn hash(basis: u32, octets: &[u8]) -> u32 {
+    let mix = |hash: u64, word: u64| {
+        let mixed = (hash ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
+    };
+    let (words, rest) = octets.as_chunks();
+    let whole = words.iter().map(|word| u64::from_le_bytes(*word));
+    let hash = whole.fold(u64::from(basis), mix);
+    let last = rest.iter().fold(0, |word, &o| word << 8 | u64::from(o));
+    // The length tells apart what zeros at an end would make alike.
+    mix(hash, last ^ (octets.len() as u64) << 56) as u32
 }
 
-fn slot(hash: u32) -> usize {
-    // The multiplication leaves its best bits on top.
-    (hash >> 16 ^ hash) as usize % SLOTS
-}
-
-const FNV_BASIS: u32 = 0x811c_9dc5;
-
-/// Twice the entries that fit into a table of the usual size.
-const SLOTS: usize = 256;
+/// As many as entries fit into a table of the usual size, which makes twice as many places.
+const SETS: usize = 128;
 const STATIC_SLOTS: usize = 256;
 
 #[cfg(test)]
@@ -207,6 +233,22 @@ mod tests {
         }
         assert_eq!(find(&index, ":path", "/x"), Found::Name(4));
         assert_eq!(find(&index, "x-lane", "a"), Found::Nothing);
+    }
+
+    #[test]
+    fn two_fields_that_want_one_place_are_both_found_and_both_seen() {
+        let set = |name: &str| Hashes::of(name.as_bytes(), b"1").pair as usize % SETS;
+        let names: Vec<_> = (0..1000).map(|n| format!("x-{n}")).collect();
+        let same: Vec<_> = names.iter().filter(|n| set(n) == set("x-0")).collect();
+        let mut index = Index::new(4096);
+        let hashes = |name: &String| Hashes::of(name.as_bytes(), b"1");
+        assert!(!index.comes_again(hashes(same[0])) && !index.comes_again(hashes(same[1])));
+        assert!(index.comes_again(hashes(same[0])) && index.comes_again(hashes(same[1])));
+        for name in &same[..2] {
+            index.insert(name.as_bytes(), b"1", hashes(name));
+        }
+        assert_eq!(find(&index, same[0], "1"), Found::Pair(63));
+        assert_eq!(find(&index, same[1], "1"), Found::Pair(62));
     }
 
     #[test]

@@ -52,9 +52,9 @@ impl FieldList {
         }
         let flag = u32::from(sensitive) << 31;
         let name_len = name.len() as u32 | flag;
-        self.octets.extend_from_slice(&name_len.to_be_bytes());
-        self.octets
-            .extend_from_slice(&(value.len() as u32).to_be_bytes());
+        // Two lengths, as one piece.
+        let lengths = u64::from(name_len) << 32 | u64::from(value.len() as u32);
+        self.octets.extend_from_slice(&lengths.to_be_bytes());
         self.octets.extend_from_slice(name);
         self.octets.extend_from_slice(value);
     }
