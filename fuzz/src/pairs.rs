@@ -18,16 +18,24 @@ use crate::subjects::{Name, subject};
 pub fn of(input: &[u8]) {
     let mut script = Script::new(input);
     let (near, far) = *script.one_of(&PAIRS);
-    let (near_setting, far_setting) = (script.below(2), script.below(8));
+    let (near_setting, far_setting) = (script.below(8), script.below(8));
     let request = script.long_piece();
     let pair = Pair {
-        near: (near, near_setting),
-        far: (far, far_setting),
+        near: (near, setting(near, near_setting)),
+        far: (far, setting(far, far_setting)),
     };
     let Some(asked) = pair.understood(request) else {
         return;
     };
     pair.proxied(&asked, script.rest());
+}
+
+/// One of the settings between which messages are translated; others only refuse more.
+fn setting(name: Name, choice: usize) -> usize {
+    match name {
+        Name::Thrift => choice,
+        _ => 0,
+    }
 }
 
 /// Protocols with their settings.
