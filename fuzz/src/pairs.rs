@@ -98,9 +98,10 @@ impl Pair {
 
     /// Checks that what arrived in the protocol `to` is what was sent.
     fn same(&self, sent: &Heard, heard: &Heard, to: Name) {
-        // RFC 9113 §8.3.1: requests without an authority are malformed there.
+        let http = matches!(to, Name::Http1 | Name::Http2);
+        // Such requests may come in HTTP/1.0, and are refused in any later version.
         let nowhere = |head: &Head| head.kind == Kind::Request && head.service().is_empty();
-        if to == Name::Http2 && sent.heads.last().is_some_and(nowhere) {
+        if http && sent.heads.last().is_some_and(nowhere) {
             return;
         }
         let (Some(was), Some(is)) = (sent.heads.last(), heard.heads.last()) else {
@@ -123,7 +124,6 @@ impl Pair {
                 assert_eq!(was.unwrap_or_default(), is.unwrap_or_default(), "{field:?}");
             }
         }
-        let http = matches!(to, Name::Http1 | Name::Http2);
         if http && !heard.reset && !sent.reset {
             let what = "the body of";
             assert!(sent.body == heard.body, "{what} {:?}", was.wire());
