@@ -18,16 +18,24 @@ use crate::subjects::{Name, subject};
 pub fn of(input: &[u8]) {
     let mut script = Script::new(input);
     let (near, far) = *script.one_of(&PAIRS);
-    let (near_setting, far_setting) = (script.below(2), script.below(8));
+    let (near_setting, far_setting) = (script.below(8), script.below(8));
     let request = script.long_piece();
     let pair = Pair {
-        near: (near, near_setting),
-        far: (far, far_setting),
+        near: (near, setting(near, near_setting)),
+        far: (far, setting(far, far_setting)),
     };
     let Some(asked) = pair.understood(request) else {
         return;
     };
     pair.proxied(&asked, script.rest());
+}
+
+/// One of the settings between which messages are translated; others only refuse more.
+fn setting(name: Name, choice: usize) -> usize {
+    match name {
+        Name::Thrift => choice,
+        _ => 0,
+    }
 }
 
 /// Protocols with their settings.
@@ -90,9 +98,10 @@ impl Pair {
 
     /// Checks that what arrived in the protocol `to` is what was sent.
     fn same(&self, sent: &Heard, heard: &Heard, to: Name) {
-        // RFC 9113 §8.3.1: requests without an authority are malformed there.
+        let http = matches!(to, Name::Http1 | Name::Http2);
+        // Such requests may come in HTTP/1.0, and are refused in any later version.
         let nowhere = |head: &Head| head.kind == Kind::Request && head.service().is_empty();
-        if to == Name::Http2 && sent.heads.last().is_some_and(nowhere) {
+        if http && sent.heads.last().is_some_and(nowhere) {
             return;
         }
         let (Some(was), Some(is)) = (sent.heads.last(), heard.heads.last()) else {
@@ -115,7 +124,6 @@ impl Pair {
                 assert_eq!(was.unwrap_or_default(), is.unwrap_or_default(), "{field:?}");
             }
         }
-        let http = matches!(to, Name::Http1 | Name::Http2);
         if http && !heard.reset && !sent.reset {
             let what = "the body of";
             assert!(sent.body == heard.body, "{what} {:?}", was.wire());

@@ -1,7 +1,10 @@
 //! Heads of requests on their way out.
 
+use std::borrow::Cow;
+
 use sabir_core::connection::{SendError, Written};
 use sabir_core::head::Head;
+use sabir_core::name::Field;
 use sabir_core::output::Output;
 
 use super::edits::Edits;
@@ -17,6 +20,7 @@ use super::outbound::{Outbound, put_number};
 use super::pairs::full_path;
 use super::request::{Verb, root};
 use super::target::{RequestLine, Target, is_authority, is_path, is_verb, split_query};
+use crate::http2::grpc;
 
 /// What was written, and what it means for the response.
 #[derive(Debug)]
@@ -249,6 +253,22 @@ fn authority_form<'a>(line: &RequestLine<'a>, edits: &Edits<'a>) -> &'a [u8] {
     }
 }
 
+/// Path and query of a request that another protocol brought, with what was made of its service and
+/// method where these are parts of them.
+fn foreign_path<'a>(head: &'a Head, grpc: bool, full: &'a [u8]) -> (Cow<'a, [u8]>, &'a [u8]) {
+    let (path, query) = split_query(full);
+    let (service, method) = (
+        head.is_rewritten(Field::Service),
+        head.is_rewritten(Field::Method),
+    );
+    if grpc && (service || method) {
+        let path = [b"/", head.service(), b"/", head.method()].concat();
+        return (path.into(), b"");
+    }
+    let path = if method { head.method() } else { path };
+    (path.into(), query)
+}
+
 /// Writes a request that another protocol brought, by the names HTTP gives its parts; `None` if it
 /// has not those parts, or if they would say something else here.
 fn foreign(head: &Head, options: &Options, out: &mut Output) -> Option<Sent> {
@@ -261,12 +281,14 @@ fn foreign(head: &Head, options: &Options, out: &mut Output) -> Option<Sent> {
     };
     let verb = find(b":method").filter(|verb| is_verb(verb) && *verb != b"CONNECT")?;
     let full = find(b":path")?;
-    let (path, query) = match head.is_rewritten(sabir_core::name::Field::Method) {
-        true => (head.method(), split_query(full).1),
-        false => split_query(full),
+    let grpc = find(b"content-type").is_some_and(grpc::is_content_type);
+    let (path, query) = foreign_path(head, grpc, full);
+    // The service of gRPC is in its path, not the host that has it.
+    let authority = match grpc {
+        true => find(b":authority").or_else(|| find(b"host"))?,
+        false => head.service(),
     };
-    let authority = head.service();
-    if !is_path(path) || !is_path(full) || !is_authority(authority) {
+    if !is_path(&path) || !is_path(full) || !is_authority(authority) {
         return None;
     }
     let fields = foreign_fields(head)?;
@@ -286,7 +308,7 @@ fn foreign(head: &Head, options: &Options, out: &mut Output) -> Option<Sent> {
         host: Some(authority),
         hops: Hops::default(),
     };
-    for part in [verb, b" ", path, query, b" HTTP/1.1\r\n"] {
+    for part in [verb, b" ", &path, query, b" HTTP/1.1\r\n"] {
         out.put(part);
     }
     put_field(b"host", authority, out);

@@ -31,7 +31,7 @@ const DATA_LOSS: u32 = 15;
 const UNAUTHENTICATED: u32 = 16;
 
 /// Whether a content type is gRPC's, with any encoding of messages. gRPC-Web is another protocol.
-pub(super) fn is_content_type(value: &[u8]) -> bool {
+pub(crate) fn is_content_type(value: &[u8]) -> bool {
     let of_grpc = value.get(..CONTENT_TYPE.len());
     let rest = value.get(CONTENT_TYPE.len());
     of_grpc.is_some_and(|v| v.eq_ignore_ascii_case(CONTENT_TYPE))

@@ -32,6 +32,14 @@ impl Splice {
         if lines.len() > MAX_PAIRS || is_request && !(has(b"M_p") && has(b"M_m")) {
             return None;
         }
+        // Fields are text; a server would refuse the message.
+        let is_text = |&(key, value): &Line<'_>| {
+            let is_field = PLACES.iter().any(|place| place.has(key));
+            !is_field || str::from_utf8(value).is_ok()
+        };
+        if !lines.iter().all(is_text) {
+            return None;
+        }
         write(&lines).map(Self)
     }
 

@@ -5,12 +5,13 @@ use std::time::Instant;
 
 use bytes::BytesMut;
 use sabir_codecs::http1;
-use sabir_core::connection::{Connection, EventKind, Turn};
-use sabir_core::frame::StreamId;
+use sabir_core::connection::{Connection, EventKind, Turn, Written};
+use sabir_core::frame::{Frame, StreamId};
+use sabir_core::name::Name;
 use sabir_core::output::Output;
 use sabir_core::protocol::{Limits, Role};
 
-use crate::side::{GET, Side, data, headers, shuttle};
+use crate::side::{CALL, GET, Side, data, headers, shuttle};
 
 /// A connection of HTTP/1.1 with its buffers.
 struct Old {
@@ -84,9 +85,7 @@ fn an_old_client_and_a_new_server() {
         false,
         &[(":status", "201"), ("content-length", "2"), ("x-new", "1")],
     );
-    server
-        .send(1, sabir_core::frame::Frame::Head(head))
-        .unwrap();
+    server.send(1, Frame::Head(head)).unwrap();
     server.data(1, b"ok", true).unwrap();
     shuttle(&mut up, &mut server);
     for event in std::mem::take(&mut up.events) {
@@ -149,4 +148,25 @@ fn a_new_client_and_an_old_server() {
     let fields = crate::side::decoded(&frames, &mut Default::default());
     assert_eq!(fields, [":status=200", "content-length=2", "x-old=1"]);
     assert_eq!(frames[1].payload, b"ok");
+}
+
+#[test]
+fn calls_of_grpc_keep_their_host_in_front_of_an_old_server() {
+    for (service, path) in [
+        (None, "/demo.Greeter/Hi"),
+        (Some("other.Greeter"), "/other.Greeter/Hi"),
+    ] {
+        let (mut down, mut up) = (Side::greeted_server(), Old::new(Role::Client));
+        down.feed(&headers(1, true, &CALL)).unwrap();
+        let mut head = down.head();
+        if let Some(service) = service {
+            head.set(&Name::new("service"), service.as_bytes());
+        }
+        assert!(up.conn.open(StreamId(1)));
+        let sent = up.turn(|conn, turn| conn.send(StreamId(1), Frame::Head(head), turn));
+        assert_eq!(sent, Ok(Written::Whole));
+        let text = up.text();
+        let wanted = format!("POST {path} HTTP/1.1\r\nhost: x\r\n");
+        assert!(text.starts_with(&wanted), "{text}");
+    }
 }

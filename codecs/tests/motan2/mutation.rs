@@ -264,3 +264,12 @@ fn a_bad_request_is_not_made_better() {
     let wire = message(0, 0, 6, b"M_p\nS\nM_m\nf\nM_g\n\xff", b"");
     stays(&wire, set("k", "v"));
 }
+
+/// Servers refuse such requests, as our own listener does.
+#[test]
+fn fields_that_are_no_text_are_not_written() {
+    for name in ["version", "service", "M_g", "group"] {
+        let name = Name::new(name);
+        stays(&messages::m1(), |head| head.set(&name, b"\xff\x02"));
+    }
+}

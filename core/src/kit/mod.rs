@@ -13,12 +13,16 @@
 //! which becomes tests that hold for every sample: each way to split it in two arrives as the same
 //! events; forwarded unchanged it is byte-identical but for the id; a pair that was set is read
 //! back, and removing it again restores every byte; what is cut short waits; what is corrupted is
-//! an error or a message, never a panic, nor memory out of proportion; and a reply of the proxy's
-//! own parses as a response of the same id.
+//! an error or a message, never a panic, nor memory out of proportion; a reply of the proxy's own
+//! parses as a response of the same id; and a connection stands whatever a driver does to it, in any
+//! order, and keeps what the trait promises.
 //!
 //! A third argument measures memory, for which the test needs an allocator that counts: with the
 //! crate `allocation-counter` as a dev-dependency it is
 //! `|f: &mut dyn FnMut()| allocation_counter::measure(f).bytes_max`.
+//!
+//! The parts serve codecs of either tier, and fuzzers: [`side`] watches one connection, [`subject`]
+//! does things to it that a [`script`] says, [`changes`] changes messages, [`relay`] passes them on.
 
 pub mod changes;
 pub mod relay;
@@ -36,11 +40,14 @@ use bytes::{Bytes, BytesMut};
 use crate::connection::{Connection, ConnectionError, Event, EventKind, Turn, Written};
 use crate::frame::{Frame, StreamId};
 use crate::head::{Head, Kind};
-use crate::message::{MessageCodec, MessageConnection};
+use crate::message::{MessageCodec, MessageConnection, MessageProtocol};
 use crate::name::Name;
 use crate::outcome::{Code, Outcome, Reply};
 use crate::output::Output;
-use crate::protocol::Limits;
+use crate::protocol::{Limits, Role};
+use script::Script;
+use side::Promises;
+use subject::Subject;
 
 /// Whole messages of a protocol, as real peers write them.
 #[derive(Clone, Debug, Default)]
@@ -81,6 +88,7 @@ macro_rules! codec_kit {
             $crate::codec_kit!(@ $codec, $samples, mutation_keeps_the_rest);
             $crate::codec_kit!(@ $codec, $samples, truncation_waits);
             $crate::codec_kit!(@ $codec, $samples, replies_parse_back);
+            $crate::codec_kit!(@ $codec, $samples, any_order_of_operations_is_survived);
 
             #[test]
             fn corruption_is_an_error_or_a_message() {
@@ -298,6 +306,41 @@ pub fn corruption_is_an_error_or_a_message<C: MessageCodec>(
         }
     }
 }
+
+/// A connection stands what a driver may do in any order, and what it had better not.
+pub fn any_order_of_operations_is_survived<C: MessageCodec>(
+    make: impl Fn() -> C,
+    samples: &Samples,
+) {
+    let limits = Limits::default();
+    let protocol = Arc::new(MessageProtocol::new(make()));
+    let promises = Promises::of_messages(&limits);
+    let subject = Subject::new(protocol, limits, promises, samples.clone());
+    for seed in 1..=SCRIPTS {
+        let script = noise(seed, SCRIPT_LEN);
+        for role in [Role::Server, Role::Client] {
+            subject.stands_any_order(role, &mut Script::new(&script));
+        }
+    }
+}
+
+/// Bytes without order that are the same each time. (xorshift64*)
+fn noise(seed: u64, len: usize) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state ^= state >> 12;
+        state ^= state << 25;
+        state ^= state >> 27;
+        (state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 56) as u8
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+/// How often a connection is driven in another order.
+const SCRIPTS: u64 = 100;
+
+/// Bytes of choices each time.
+const SCRIPT_LEN: usize = 300;
 
 /// The proxy's own replies are responses that the codec itself understands.
 pub fn replies_parse_back<C: MessageCodec>(make: impl Fn() -> C, samples: &Samples) {

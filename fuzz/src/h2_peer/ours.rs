@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use sabir_codecs::http2::frame::{HEAD_LEN, Head as FrameHead};
 use sabir_codecs::http2::hpack::{FieldList, fields};
 use sabir_codecs::http2::{Http2, Options};
 use sabir_core::connection::{Event, EventKind};
@@ -29,6 +30,8 @@ pub(super) struct Ours {
     done: usize,
     unsent: Vec<u8>,
     round: usize,
+    /// What they said first, which begins with their settings.
+    greeting: Vec<u8>,
 }
 
 /// A call on its way.
@@ -60,7 +63,8 @@ impl std::fmt::Debug for Ours {
 impl Ours {
     pub(super) fn new(role: Role, windows: &Windows, calls: Rc<[Call]>) -> Self {
         let options = Options {
-            max_streams: windows.streams,
+            // Whoever has not heard of a limit yet may open too many streams.
+            max_streams: 100,
             stream_window: windows.ours.0,
             connection_window: windows.ours.1,
             ..Options::default()
@@ -82,6 +86,7 @@ impl Ours {
             done: 0,
             unsent: Vec::new(),
             round: 0,
+            greeting: Vec::new(),
         }
     }
 
@@ -90,6 +95,8 @@ impl Ours {
         if !bytes.is_empty() {
             let heard = self.side.feed(bytes);
             assert_eq!(heard, Ok(()), "what they say is understood");
+            let rest = GREETING.saturating_sub(self.greeting.len());
+            self.greeting.extend(bytes.iter().take(rest));
         }
         for event in self.side.events() {
             self.note(event);
@@ -136,6 +143,12 @@ impl Ours {
         let Some(&at) = self.unasked.last() else {
             return false;
         };
+        let settings = FrameHead::load(&self.greeting).map(|head| HEAD_LEN + head.len);
+        if settings.is_none_or(|len| self.greeting.len() < len) {
+            // Without anything to say, we still begin.
+            let _: Result<_, _> = self.side.again();
+            return self.side.backlog() > 0;
+        }
         let stream = StreamId(100 + at as u64);
         if !self.side.open(stream) {
             return false;
@@ -324,6 +337,9 @@ fn value(head: &Head, name: &str) -> Option<String> {
     let value = head.get(&name)?;
     Some(String::from_utf8_lossy(value).into_owned())
 }
+
+/// Octets of what they say first that are kept: more than a frame with all settings there are.
+const GREETING: usize = 100;
 
 /// Most rounds that pass before something slow is done.
 pub(super) const SLOWEST: usize = 4;
