@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
+use sabir_core::connection::{Event, EventKind, Written};
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind, Stage};
 use sabir_core::outcome::{Code, Reply};
@@ -20,9 +20,9 @@ use crate::telemetry::ClusterCounter;
 
 /// The task of an established connection to an endpoint.
 pub(crate) struct Carrier<S> {
-    link: Link<S>,
-    handle: Rc<Upstream>,
-    worker: Rc<Worker>,
+    pub(super) link: Link<S>,
+    pub(super) handle: Rc<Upstream>,
+    pub(super) worker: Rc<Worker>,
     letters: VecDeque<ToUpstream>,
     /// Requests for which the connection has no room yet.
     waiting: VecDeque<Waiting>,
@@ -31,7 +31,7 @@ pub(crate) struct Carrier<S> {
     buffer_limit: usize,
     /// What was written last, where exchanges take turns.
     current: Option<StreamId>,
-    closing: bool,
+    pub(super) closing: bool,
     abandoned: bool,
     /// Bodies wait for the peer to take what was before them.
     unwritten: bool,
@@ -168,43 +168,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     fn is_done(&self) -> bool {
         let idle = self.handle.active() == 0 && self.waiting.is_empty();
         self.link.conn().is_finished() || (self.closing && idle)
-    }
-
-    /// Why a connection that is done was closed.
-    fn why_done(&self) -> ClusterCounter {
-        match (&self.handle.owner, self.closing) {
-            (_, false) => ClusterCounter::CxDestroyRemote,
-            (Some(_), true) => ClusterCounter::CxDestroyDownstream,
-            (None, true) => ClusterCounter::CxDestroyEndpointRemoved,
-        }
-    }
-
-    fn count_end(&self, ended: &Result<ClusterCounter, LinkError>) {
-        let reason = match ended {
-            Ok(reason) => *reason,
-            Err(LinkError::Io(_)) => ClusterCounter::CxDestroyIo,
-            Err(LinkError::Protocol(ConnectionError::Silent { .. })) => {
-                ClusterCounter::CxDestroyHeartbeat
-            }
-            Err(LinkError::Protocol(error)) => {
-                if let ConnectionError::TooLong { .. } = error {
-                    self.count(ClusterCounter::RsTooLarge);
-                }
-                self.handle.count_fault(error.name(), &self.worker);
-                ClusterCounter::CxDestroyProtocol
-            }
-        };
-        self.count(reason);
-    }
-
-    fn account(&mut self) {
-        let (received, sent) = self.link.take_traffic();
-        if received + sent > 0 {
-            let cluster = self.handle.endpoint.cluster.stats_id;
-            let mut stats = self.worker.stats.borrow_mut();
-            stats.add(ClusterCounter::RxBytes, cluster, received);
-            stats.add(ClusterCounter::TxBytes, cluster, sent);
-        }
     }
 
     fn take_letters(&mut self, cx: &Context<'_>) -> Result<bool, LinkError> {
@@ -385,11 +348,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let failed = ToSession::Failed(caller.key, LostRequest { how, unsent });
             caller.inbox.push(failed);
         }
-    }
-
-    fn count(&self, counter: ClusterCounter) {
-        self.worker
-            .count(self.handle.endpoint.cluster.stats_id, counter);
     }
 
     fn take_events(&mut self) {
