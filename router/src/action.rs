@@ -7,6 +7,7 @@ use sabir_core::mutation::Mutation;
 use sabir_core::outcome::Reply;
 
 use crate::cluster::SubsetId;
+use crate::hash_policy::HashPolicy;
 use crate::split::WeightedSplit;
 
 /// What happens to the requests of a route.
@@ -50,6 +51,8 @@ pub struct Forward {
     pub destination: Destination,
     /// Time from the arrival of the request to the end of its response. `None`: no limit.
     pub timeout: Option<Duration>,
+    /// What requests are sticky to, in clusters that choose by hash.
+    pub hash_policy: HashPolicy,
 }
 
 impl Forward {
@@ -61,6 +64,7 @@ impl Forward {
         Self {
             destination: destination.into(),
             timeout: Some(Self::DEFAULT_TIMEOUT),
+            hash_policy: HashPolicy::default(),
         }
     }
 

@@ -176,6 +176,7 @@ fn endpoint_line(text: &mut String, endpoint: &EndpointStatus) {
     let EndpointStatus {
         address,
         weight,
+        priority,
         health,
         connections,
         active,
@@ -184,6 +185,9 @@ fn endpoint_line(text: &mut String, endpoint: &EndpointStatus) {
     let draining = if endpoint.draining { "  draining" } else { "" };
     let health = health.as_str();
     let _ = write!(text, "  {address}  {health}{draining}  weight {weight}");
+    if *priority > 0 {
+        let _ = write!(text, "  priority {priority}");
+    }
     let _ = write!(text, "  connections {connections}  active {active}");
     for (label, value) in &endpoint.labels {
         let _ = write!(text, "  {label}={value}");

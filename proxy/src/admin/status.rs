@@ -27,6 +27,8 @@ pub struct EndpointStatus {
     pub labels: BTreeMap<String, String>,
     /// Its share relative to the others.
     pub weight: u32,
+    /// Its level: lower ones are chosen from first.
+    pub priority: u32,
     /// Whether it may be chosen.
     pub health: EndpointHealth,
     /// It told a worker that it takes no new requests.
@@ -45,6 +47,8 @@ pub enum EndpointHealth {
     Unknown,
     /// It may be.
     Healthy,
+    /// It is, as far as healthy ones do not suffice.
+    Degraded,
     /// It is not.
     Unhealthy,
     /// It is not; calls in flight finish.
@@ -104,6 +108,7 @@ impl EndpointHealth {
         match self {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Draining => "draining",
         }

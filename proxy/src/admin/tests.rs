@@ -69,6 +69,7 @@ fn cluster() -> ClusterStatus {
             address: "10.0.0.1:20880".parse().unwrap(),
             labels: BTreeMap::from([("lane".into(), "batch".into())]),
             weight: 1,
+            priority: 0,
             health: EndpointHealth::Healthy,
             draining: true,
             connections: 2,

@@ -50,7 +50,7 @@ pub(crate) enum Attempt {
 
 impl Cluster {
     pub(crate) fn new(config: Arc<resolved::Cluster>, stats_id: ClusterId) -> Rc<Self> {
-        let balancer = LoadBalancer::new(&config.balancing, fastrand::u64(..));
+        let balancer = LoadBalancer::new(&config.balancing, fastrand::u64(..), Instant::now());
         let cluster = Rc::new(Self {
             stats_id,
             balancer: RefCell::new(balancer),
@@ -63,7 +63,10 @@ impl Cluster {
 
     /// Takes over a changed configuration; connections to endpoints that stay are kept.
     pub(crate) fn update(self: &Rc<Self>, config: Arc<resolved::Cluster>) {
-        let changes = self.balancer.borrow_mut().update(&config.balancing);
+        let changes = self
+            .balancer
+            .borrow_mut()
+            .update(&config.balancing, Instant::now());
         *self.config.borrow_mut() = config;
         for id in changes.removed {
             self.remove(id);
@@ -94,10 +97,10 @@ impl Cluster {
         let mut balancer = self.balancer.borrow_mut();
         let pick = Pick::from(subset);
         let reachable = |id| endpoint(id).is_some_and(|e| !e.draining.get() && e.seems_up(now));
-        let mut picked = balancer.pick(pick, reachable, || fastrand::u64(..));
+        let mut picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
         if picked.is_none() && attempt == Attempt::First {
             let open = |id| endpoint(id).is_some_and(|e| !e.draining.get());
-            picked = balancer.pick(pick, open, || fastrand::u64(..));
+            picked = balancer.pick(pick, now, open, || fastrand::u64(..));
         }
         picked.and_then(endpoint).cloned()
     }
@@ -141,6 +144,7 @@ impl Cluster {
                 endpoint: balancer.endpoint(pool.id)?.clone(),
                 connections: pool.connections.borrow().len(),
                 active: balancer.active(pool.id) as usize,
+                health: balancer.health(pool.id),
                 draining: pool.draining.get(),
                 reachable: pool.seems_up(now),
             })

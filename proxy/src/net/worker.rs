@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::BytesMut;
-use sabir_router::cluster::Endpoint;
+use sabir_router::cluster::{Endpoint, Health};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -69,6 +69,7 @@ pub(crate) struct EndpointView {
     pub(crate) endpoint: Endpoint,
     pub(crate) connections: usize,
     pub(crate) active: usize,
+    pub(crate) health: Health,
     pub(crate) draining: bool,
     pub(crate) reachable: bool,
 }

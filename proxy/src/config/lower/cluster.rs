@@ -8,8 +8,9 @@ use sabir_core::protocol::{self, Protocol, Registry};
 use sabir_proto::config::v1;
 use sabir_proto::path::FieldPath;
 use sabir_router::action::{ClusterId, Target};
-use sabir_router::cluster::{self, Endpoint, Fallback, Health, LbPolicy};
+use sabir_router::cluster::{self, Endpoint, Fallback, Health};
 use sabir_router::limits::{self, CircuitBreaker};
+use sabir_router::policy::{LbPolicy, LeastRequest};
 use serde_json::Value;
 
 use super::listener::{self, Spoken};
@@ -256,7 +257,7 @@ fn balancing(
     let policy = problems.choice(&path.field("lb_policy"), given.lb_policy);
     let policy = match policy {
         v1::cluster::LbPolicy::RoundRobin => LbPolicy::RoundRobin,
-        v1::cluster::LbPolicy::LeastRequest => LbPolicy::LeastRequest,
+        v1::cluster::LbPolicy::LeastRequest => LbPolicy::LeastRequest(LeastRequest::default()),
     };
     let assignment = path.field("load_assignment");
     let list = assignment.field("endpoints");
@@ -295,7 +296,6 @@ fn endpoint(
         problems.add(&field, Fault::NoPort);
     }
     Some(Endpoint {
-        address,
         labels: given.labels.clone(),
         weight,
         health: match health {
@@ -304,6 +304,7 @@ fn endpoint(
             v1::HealthStatus::Unhealthy => Health::Unhealthy,
             v1::HealthStatus::Draining => Health::Draining,
         },
+        ..Endpoint::new(address)
     })
 }
 

@@ -9,6 +9,7 @@ use sabir_proto::config::v1::route_action::ClusterSpecifier;
 use sabir_proto::path::FieldPath;
 use sabir_router::action::{self, Action, Destination, Forward, Target};
 use sabir_router::cluster::Fallback;
+use sabir_router::hash_policy::HashPolicy;
 use sabir_router::matcher::Matcher;
 use sabir_router::split::WeightedSplit;
 use sabir_router::table::RouteTable;
@@ -124,6 +125,7 @@ impl Routes<'_, '_> {
         Some(Forward {
             destination,
             timeout,
+            hash_policy: HashPolicy::default(),
         })
     }
 
