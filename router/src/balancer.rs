@@ -18,9 +18,13 @@ mod scene;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use sabir_core::outcome::Outcome;
+
 use crate::cluster::{Cluster, Endpoint, Health, SubsetId};
+use crate::outlier::{Detector, Verdict};
 use crate::policy::LbPolicy;
 use crate::slots::{Changes, EndpointId, Slots};
 use group::Picked;
@@ -35,7 +39,17 @@ pub struct LoadBalancer {
     groups: Groups,
     /// Health has changed since the groups were filed.
     stale: bool,
+    watch: Option<Watch>,
     panics: u64,
+}
+
+/// Who watches the endpoints for all workers.
+#[derive(Clone, Debug)]
+struct Watch {
+    detector: Arc<Detector>,
+    /// The epoch that the groups were filed in.
+    epoch: u64,
+    seat: usize,
 }
 
 /// What an endpoint is wanted for.
@@ -87,6 +101,7 @@ impl LoadBalancer {
             ground,
             groups: Groups::default(),
             stale: false,
+            watch: None,
             panics: 0,
         };
         balancer.update(cluster, now);
@@ -98,6 +113,14 @@ impl LoadBalancer {
     pub fn update(&mut self, cluster: &Cluster, now: Instant) -> Changes {
         let ground = &mut self.ground;
         let changes = ground.slots.update(cluster.endpoints(), now);
+        let seat = self.watch.as_ref().map(|watch| watch.seat);
+        self.watch = cluster.detector().map(|detector| Watch {
+            epoch: detector.epoch(),
+            seat: seat.unwrap_or_else(|| detector.seat()),
+            detector: detector.clone(),
+        });
+        let detector = cluster.detector().map(|d| &**d);
+        ground.slots.watch(detector, now);
         if ground.balancing != *cluster.balancing() {
             ground.balancing = *cluster.balancing();
             self.groups = Groups::default();
@@ -122,9 +145,7 @@ impl LoadBalancer {
         mut usable: impl FnMut(EndpointId) -> bool,
         mut random: impl FnMut() -> u64,
     ) -> Option<EndpointId> {
-        if self.stale {
-            self.refresh(now);
-        }
+        self.keep_up(now, &mut random);
         let chance = &mut Chance {
             scene: self.ground.at(now),
             tier: Tier::Healthy,
@@ -136,6 +157,7 @@ impl LoadBalancer {
         let picked = self.groups.pick(pick.subset, chance);
         let Picked { id, in_panic } = picked?;
         self.panics += u64::from(in_panic);
+        self.ground.slots.try_out(id);
         Some(id)
     }
 
@@ -148,6 +170,28 @@ impl LoadBalancer {
     /// Counts a request to `id` as ended.
     pub fn release(&mut self, id: EndpointId) {
         self.ground.slots.release(id);
+    }
+
+    /// Takes in how a request to `id` ended, and how long it took. `random` is uniform over all
+    /// 64 bits. Takes no lock and allocates nothing.
+    pub fn report(
+        &mut self,
+        id: EndpointId,
+        outcome: Outcome,
+        elapsed: Duration,
+        now: Instant,
+        random: impl FnMut() -> u64,
+    ) {
+        let Some(verdict) = Verdict::of(outcome) else {
+            return;
+        };
+        self.observe(id, now, elapsed, verdict.is_failure());
+        if let Some(watch) = &self.watch
+            && let Some(host) = self.ground.slots.host(id)
+        {
+            let detector = &watch.detector;
+            detector.report(host, watch.seat, verdict, now, random);
+        }
     }
 
     /// Takes in that a request to `id` was answered, or `failed`, after `elapsed`.
@@ -204,6 +248,22 @@ impl LoadBalancer {
     /// the last choice.
     pub fn is_panicking(&self) -> bool {
         self.groups.all.panics()
+    }
+
+    /// Takes over what became known of health since the last choice, by others too.
+    fn keep_up(&mut self, now: Instant, random: impl FnMut() -> u64) {
+        if let Some(watch) = &mut self.watch {
+            watch.detector.sweep(now, random);
+            let epoch = watch.detector.epoch();
+            if watch.epoch != epoch {
+                watch.epoch = epoch;
+                self.ground.slots.judge(&watch.detector, now);
+                self.stale = true;
+            }
+        }
+        if self.stale {
+            self.refresh(now);
+        }
     }
 
     /// Files the endpoints under what they are fit for now. Once for any number of changes, and

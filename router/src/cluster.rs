@@ -5,7 +5,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
 
+use crate::outlier::{Detector, OutlierDetection, SettingsError};
 use crate::policy::{Balancing, LbPolicy, PolicyError};
 
 /// Labels of an endpoint, or those asked for.
@@ -119,6 +122,8 @@ pub struct Cluster {
     subsets: Vec<Subset>,
     fallback: Fallback,
     default_subset: Labels,
+    outlier_detection: Option<OutlierDetection>,
+    detector: Option<Arc<Detector>>,
 }
 
 /// Why endpoints do not make a cluster.
@@ -187,6 +192,26 @@ impl Cluster {
         self.locality_weights = weights.into_iter().collect();
     }
 
+    /// Says what endpoints are taken out for; on an error, nothing changes.
+    pub fn set_outlier_detection(
+        &mut self,
+        settings: Option<OutlierDetection>,
+    ) -> Result<(), SettingsError> {
+        settings.iter().try_for_each(OutlierDetection::check)?;
+        self.outlier_detection = settings;
+        Ok(())
+    }
+
+    /// Begins to watch the endpoints for so many workers, if any are to be taken out. What
+    /// `previous` knows of endpoints that stay is known further on.
+    pub fn watch(&mut self, workers: usize, previous: Option<&Self>, now: Instant) {
+        self.detector = self.outlier_detection.map(|settings| {
+            let addresses = self.endpoints.iter().map(|endpoint| endpoint.address);
+            let previous = previous.and_then(|previous| previous.detector.as_deref());
+            Arc::new(Detector::new(settings, addresses, workers, previous, now))
+        });
+    }
+
     /// The subset of endpoints that have `labels`; the same one if it was asked for before.
     ///
     /// With `fallback` absent, the cluster's as of now counts: call
@@ -227,6 +252,20 @@ impl Cluster {
     /// How requests are spread over localities.
     pub fn locality_weights(&self) -> &BTreeMap<LocalityId, u32> {
         &self.locality_weights
+    }
+
+    /// How fit an endpoint of the cluster is, as far as all workers know.
+    pub fn health(&self, endpoint: &Endpoint) -> Health {
+        let detector = self.detector.as_ref();
+        match detector.is_some_and(|detector| detector.is_ejected(endpoint.address)) {
+            true => endpoint.health.max(Health::Unhealthy),
+            false => endpoint.health,
+        }
+    }
+
+    /// What watches the endpoints, if anything does.
+    pub fn detector(&self) -> Option<&Arc<Detector>> {
+        self.detector.as_ref()
     }
 
     /// The subsets that were asked for, by their ids.

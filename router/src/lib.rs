@@ -18,6 +18,7 @@ pub mod hash_policy;
 mod index;
 pub mod limits;
 pub mod matcher;
+pub mod outlier;
 pub mod policy;
 pub mod slots;
 pub mod split;

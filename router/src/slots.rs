@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::balancer::Tier;
 use crate::balancer::ewma::Cost;
 use crate::cluster::{Endpoint, Health};
+use crate::outlier::{Detector, Host, Standing};
 use crate::policy::PeakEwma;
 
 /// An endpoint of a load balancer. Stays valid over updates for as long as the endpoint is
@@ -54,6 +56,10 @@ struct Slot {
     /// When it began to take requests.
     since: Instant,
     cost: Cost,
+    /// What all workers know of it, if it is watched.
+    host: Option<Arc<Host>>,
+    /// Calls that this worker may still give it while it is on probation.
+    trials: Option<u32>,
     endpoint: Endpoint,
 }
 
@@ -126,6 +132,39 @@ impl Slots {
         };
         slot.checked = health;
         slot.assess(now)
+    }
+
+    /// Takes over who is watched by whom, and what is known of them.
+    pub(crate) fn watch(&mut self, detector: Option<&Detector>, now: Instant) {
+        for slot in self.slots.iter_mut().filter(|s| s.state == State::Live) {
+            let host = detector.and_then(|d| d.host(slot.endpoint.address));
+            slot.host = host.cloned();
+            slot.judge(detector, now);
+        }
+    }
+
+    /// Takes over what is known of those that are watched.
+    pub(crate) fn judge(&mut self, detector: &Detector, now: Instant) {
+        for slot in self.slots.iter_mut().filter(|s| s.state == State::Live) {
+            slot.judge(Some(detector), now);
+        }
+    }
+
+    /// What all workers know of an endpoint.
+    pub(crate) fn host(&self, id: EndpointId) -> Option<&Host> {
+        self.slot(id)?.host.as_deref()
+    }
+
+    /// Whether an endpoint takes one more call, if it is on probation.
+    pub(crate) fn may_try(&self, id: EndpointId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.trials != Some(0))
+    }
+
+    /// Counts a call to an endpoint that may be on probation.
+    pub(crate) fn try_out(&mut self, id: EndpointId) {
+        if let Some(trials) = self.slot_mut(id).and_then(|slot| slot.trials.as_mut()) {
+            *trials = trials.saturating_sub(1);
+        }
     }
 
     /// Takes in what an answer cost.
@@ -257,14 +296,31 @@ impl Slot {
             checked: Health::Unknown,
             since: now,
             cost: Cost::default(),
+            host: None,
+            trials: None,
             endpoint: endpoint.clone(),
         }
+    }
+
+    /// Takes over what all workers know of it.
+    fn judge(&mut self, detector: Option<&Detector>, now: Instant) {
+        let standing = self.host.as_ref().map(|host| host.standing());
+        let trials = detector.and_then(|d| d.settings().ejection.half_open_requests);
+        self.trials = trials.filter(|_| standing == Some(Standing::Probation));
+        self.assess(now);
     }
 
     /// Finds the worst of what is known; whether it changed.
     fn assess(&mut self, now: Instant) -> bool {
         let before = self.health;
-        self.health = self.endpoint.health.max(self.checked);
+        let standing = self.host.as_ref().map(|host| host.standing());
+        let ejected = matches!(standing, Some(Standing::Ejected(_)));
+        let watched = if ejected {
+            Health::Unhealthy
+        } else {
+            Health::Unknown
+        };
+        self.health = self.endpoint.health.max(self.checked).max(watched);
         if !before.is_available() && self.health.is_available() {
             self.since = now;
         }

@@ -31,7 +31,11 @@ impl Groups {
         self.subsets = subsets.collect();
         self.all
             .update(&members(scene.slots, &Labels::new()), scene);
-        let default = members(scene.slots, &self.default_labels);
+        let falls_back = |subset: &Subset| subset.fallback == Fallback::DefaultSubset;
+        let default = match cluster.subsets().iter().any(falls_back) {
+            true => members(scene.slots, &self.default_labels),
+            false => Vec::new(),
+        };
         self.default_subset.update(&default, scene);
         for (subset, group) in &mut self.subsets {
             group.update(&members(scene.slots, &subset.labels), scene);

@@ -98,7 +98,11 @@ pub(super) struct Chance<'a> {
 impl Chance<'_> {
     /// Whether an endpoint may be chosen.
     pub(super) fn accepts(&mut self, id: EndpointId) -> bool {
-        self.scene.slots.is_in(id, self.tier) && !self.exclude.contains(&id) && (self.usable)(id)
+        let slots = self.scene.slots;
+        slots.is_in(id, self.tier)
+            && slots.may_try(id)
+            && !self.exclude.contains(&id)
+            && (self.usable)(id)
     }
 }
 

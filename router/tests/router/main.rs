@@ -5,6 +5,7 @@
 mod allocating;
 mod balancing;
 mod clusters;
+mod ejecting;
 mod hash_policies;
 mod hashing;
 mod levels;

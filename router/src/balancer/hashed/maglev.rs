@@ -67,14 +67,39 @@ impl Preference {
 }
 
 /// Who takes an entry: everybody once, then by weight as if that first one had been by weight too.
-fn turns(members: &[(u64, u32)]) -> impl Iterator<Item = usize> {
+fn turns(members: &[(u64, u32)]) -> Box<dyn Iterator<Item = usize>> {
+    let weights = members.iter().map(|(_, weight)| u64::from(*weight));
+    let weights: Vec<_> = weights.collect();
+    let heaviest = weights.iter().copied().max().unwrap_or(1);
+    let count = weights.len();
+    if heaviest * count as u64 > weights.iter().sum::<u64>() * ROUNDS {
+        return by_deadline(members);
+    }
+    let mut credits = vec![heaviest; count];
+    let mut rounds = (0..count).cycle();
+    // Who has spent the weight of the heaviest waits until it has as much again.
+    Box::new(std::iter::from_fn(move || {
+        rounds.find(|&member| {
+            let able = credits[member] >= heaviest;
+            credits[member] += weights[member];
+            credits[member] -= if able { heaviest } else { 0 };
+            able
+        })
+    }))
+}
+
+/// The same, where almost everybody would almost always wait.
+fn by_deadline(members: &[(u64, u32)]) -> Box<dyn Iterator<Item = usize>> {
     let mut edf = Edf::new(0);
     let weights = members.iter().map(|(_, weight)| *weight);
     edf.update(weights.enumerate(), |_, weight| weight);
     let mut had = vec![false; members.len()];
     let by_weight = std::iter::from_fn(move || edf.pick(|_| true, |_, weight| weight));
     let further = by_weight.filter(move |&member| std::mem::replace(&mut had[member], true));
-    (0..members.len()).chain(further)
+    Box::new((0..members.len()).chain(further))
 }
+
+/// Rounds for each entry that is taken, at most.
+const ROUNDS: u64 = 32;
 
 const FREE: u32 = u32::MAX;
