@@ -11,6 +11,7 @@ use crate::admin::{
     Answer, ClusterStatus, EndpointHealth, EndpointStatus, ListenerState, ListenerStatus, Source,
 };
 use crate::config::resolved::{Cluster, Snapshot};
+use crate::health;
 use crate::net::worker::EndpointView;
 use crate::server::View;
 use crate::telemetry::{self, Process};
@@ -45,7 +46,12 @@ impl State {
     }
 
     async fn summary(&self) -> telemetry::Summary {
-        telemetry::Summary::of(self.view.stats().await.into_iter().flatten())
+        let stats = self.view.stats().await;
+        let mut summary = telemetry::Summary::of(stats.into_iter().flatten());
+        if let Some(snapshot) = self.current() {
+            health::add(&mut summary, &snapshot);
+        }
+        summary
     }
 
     async fn cluster_statuses(&self) -> Vec<ClusterStatus> {
@@ -125,6 +131,7 @@ fn endpoint_status(view: &EndpointView) -> EndpointStatus {
         weight: view.endpoint.weight,
         priority: view.endpoint.priority,
         health,
+        ejected: view.ejected,
         draining: view.draining,
         connections: view.connections as u64,
         active: view.active as u64,

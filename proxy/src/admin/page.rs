@@ -183,8 +183,12 @@ fn endpoint_line(text: &mut String, endpoint: &EndpointStatus) {
         ..
     } = endpoint;
     let draining = if endpoint.draining { "  draining" } else { "" };
+    let ejected = if endpoint.ejected { "  ejected" } else { "" };
     let health = health.as_str();
-    let _ = write!(text, "  {address}  {health}{draining}  weight {weight}");
+    let _ = write!(
+        text,
+        "  {address}  {health}{ejected}{draining}  weight {weight}"
+    );
     if *priority > 0 {
         let _ = write!(text, "  priority {priority}");
     }

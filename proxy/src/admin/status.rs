@@ -31,6 +31,8 @@ pub struct EndpointStatus {
     pub priority: u32,
     /// Whether it may be chosen.
     pub health: EndpointHealth,
+    /// Outlier detection has taken it out.
+    pub ejected: bool,
     /// It told a worker that it takes no new requests.
     pub draining: bool,
     /// Connections open to it.
@@ -96,6 +98,7 @@ impl ClusterStatus {
 
 impl EndpointStatus {
     fn merge(&mut self, other: &Self) {
+        self.ejected |= other.ejected;
         self.draining |= other.draining;
         self.connections += other.connections;
         self.active += other.active;

@@ -63,6 +63,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         if let Place::Upstream(upstream, stream) = &exchange.place {
             upstream.cancel(*stream, &self.worker);
+            let now = self.link.now();
+            let sent = exchange.routed.sent.unwrap_or(now);
+            upstream.endpoint.report(outcome, sent, now);
         }
         if !self.streams.is_empty() {
             self.streams.remove(&exchange.stream);

@@ -8,6 +8,7 @@ use sabir_core::frame::StreamId;
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_router::action::{Action, Target};
+use sabir_router::balancer::Pick;
 use sabir_router::limits::Resource;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -245,6 +246,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
+        exchange.routed.hash = forward.hash_policy.hash(&head, self.addresses.peer);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
         exchange.routed.cluster = Some(cluster.clone());
         self.name(key, &head);
@@ -282,7 +284,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         target: Target,
         attempt: Attempt,
     ) {
-        let upstream = match self.upstream(cluster, target, attempt, &head) {
+        let upstream = match self.upstream(key, cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
             Err((why, reply)) => return self.answer(key, why, reply),
         };
@@ -295,6 +297,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let exchange = &mut self.exchanges[key];
         exchange.routed.attempts += 1;
+        exchange.routed.sent = Some(self.link.now());
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         let inbox = self.inbox.clone();
         let caller = Caller { inbox, key };
@@ -331,6 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     fn upstream(
         &mut self,
+        key: DefaultKey,
         cluster: &Rc<Cluster>,
         target: Target,
         attempt: Attempt,
@@ -339,13 +343,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
         }
-        let Some(endpoint) = cluster.pick(target.subset, attempt, self.link.now()) else {
+        let pick = Pick::from(target.subset).hash(self.exchanges[key].routed.hash);
+        let Some(endpoint) = cluster.pick(pick, attempt, self.link.now()) else {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::NoneHealthy);
             let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
         };
+        if cluster.picked_in_panic() {
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::LbHealthyPanic);
+        }
         let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
         match endpoint.connection(&self.worker, owner, head.protocol()) {

@@ -6,10 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sabir_core::outcome::Code;
+use sabir_core::outcome::{Code, Outcome};
 use sabir_core::protocol::Protocol;
 use sabir_router::balancer::{LoadBalancer, Pick};
-use sabir_router::cluster::SubsetId;
 use sabir_router::limits::{Permit, Resource};
 use sabir_router::slots::EndpointId;
 
@@ -26,6 +25,8 @@ pub(crate) struct Cluster {
     config: RefCell<Arc<resolved::Cluster>>,
     balancer: RefCell<LoadBalancer>,
     endpoints: RefCell<Vec<Option<Rc<EndpointPool>>>>,
+    /// Choices whatever the health that somebody was told of.
+    panics: Cell<u64>,
 }
 
 /// An endpoint and the connections one worker has to it.
@@ -56,6 +57,7 @@ impl Cluster {
             balancer: RefCell::new(balancer),
             config: RefCell::new(config),
             endpoints: RefCell::default(),
+            panics: Cell::new(0),
         });
         cluster.adopt_endpoints();
         cluster
@@ -88,14 +90,13 @@ impl Cluster {
     /// Chooses an endpoint; `None` if there is none to choose.
     pub(crate) fn pick(
         &self,
-        subset: Option<SubsetId>,
+        pick: Pick<'_>,
         attempt: Attempt,
         now: Instant,
     ) -> Option<Rc<EndpointPool>> {
         let endpoints = self.endpoints.borrow();
         let endpoint = |id: EndpointId| endpoints.get(id.slot()).and_then(Option::as_ref);
         let mut balancer = self.balancer.borrow_mut();
-        let pick = Pick::from(subset);
         let reachable = |id| endpoint(id).is_some_and(|e| !e.draining.get() && e.seems_up(now));
         let mut picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
         if picked.is_none() && attempt == Attempt::First {
@@ -103,6 +104,12 @@ impl Cluster {
             picked = balancer.pick(pick, now, open, || fastrand::u64(..));
         }
         picked.and_then(endpoint).cloned()
+    }
+
+    /// Whether an endpoint was chosen whatever its health since this was last asked.
+    pub(crate) fn picked_in_panic(&self) -> bool {
+        let panics = self.balancer.borrow().panics();
+        self.panics.replace(panics) != panics
     }
 
     /// One unit of a limited resource, or nothing if the limit is reached.
@@ -138,13 +145,16 @@ impl Cluster {
     pub(crate) fn view(&self, now: Instant) -> Vec<EndpointView> {
         let balancer = self.balancer.borrow();
         let endpoints = self.endpoints.borrow();
+        let config = self.config.borrow();
+        let detector = config.balancing.detector();
         let view = |pool: &Rc<EndpointPool>| {
             Some(EndpointView {
-                cluster: self.config.borrow().name.clone(),
+                cluster: config.name.clone(),
                 endpoint: balancer.endpoint(pool.id)?.clone(),
                 connections: pool.connections.borrow().len(),
                 active: balancer.active(pool.id) as usize,
                 health: balancer.health(pool.id),
+                ejected: detector.is_some_and(|d| d.is_ejected(pool.address)),
                 draining: pool.draining.get(),
                 reachable: pool.seems_up(now),
             })
@@ -304,6 +314,13 @@ impl EndpointPool {
 
     pub(crate) fn release(&self) {
         self.cluster.balancer.borrow_mut().release(self.id);
+    }
+
+    /// A request ended that was sent at a moment: tells whoever compares endpoints.
+    pub(crate) fn report(&self, outcome: Outcome, sent: Instant, now: Instant) {
+        let elapsed = now.saturating_duration_since(sent);
+        let mut balancer = self.cluster.balancer.borrow_mut();
+        balancer.report(self.id, outcome, elapsed, now, || fastrand::u64(..));
     }
 
     /// Whether the last attempt to connect succeeded, or was long enough ago.

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
@@ -301,6 +302,8 @@ impl Upstream {
                 executed
             };
             let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
+            let now = Instant::now();
+            self.endpoint.report(outcome, now, now);
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Failed(key, outcome, head));
         }

@@ -70,6 +70,7 @@ pub(crate) struct EndpointView {
     pub(crate) connections: usize,
     pub(crate) active: usize,
     pub(crate) health: Health,
+    pub(crate) ejected: bool,
     pub(crate) draining: bool,
     pub(crate) reachable: bool,
 }

@@ -9,14 +9,15 @@ use sabir_proto::config::v1::route_action::ClusterSpecifier;
 use sabir_proto::path::FieldPath;
 use sabir_router::action::{self, Action, Destination, Forward, Target};
 use sabir_router::cluster::Fallback;
-use sabir_router::hash_policy::HashPolicy;
 use sabir_router::matcher::Matcher;
 use sabir_router::split::WeightedSplit;
 use sabir_router::table::RouteTable;
 
-use super::cluster::{Clusters, Request, fallback};
+use super::balancing::fallback;
+use super::cluster::{Clusters, Request};
 use super::condition::condition;
 use super::filter::{self, Place};
+use super::hash_policy::hash_policy;
 use super::mutation::mutation;
 use super::problem::{Fault, Messages, Problems};
 use super::scalar::Unique;
@@ -104,6 +105,7 @@ impl Routes<'_, '_> {
         let timeout = self
             .problems
             .timeout(&field, given.timeout.as_ref(), default);
+        let hash_policy = hash_policy(self.problems, &path.field("hash_policy"), given);
         let policy = self.fallback(path, given.fallback_policy);
         let destination = match &given.cluster_specifier {
             Some(ClusterSpecifier::Cluster(name)) => {
@@ -125,7 +127,7 @@ impl Routes<'_, '_> {
         Some(Forward {
             destination,
             timeout,
-            hash_policy: HashPolicy::default(),
+            hash_policy,
         })
     }
 
