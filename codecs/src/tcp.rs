@@ -14,7 +14,7 @@ use sabir_core::connection::{
     Connection, ConnectionError, Event, EventKind, SendError, Turn, Written,
 };
 use sabir_core::frame::{Frame, StreamId};
-use sabir_core::head::{Echo, Head, Kind};
+use sabir_core::head::{Echo, Head, Kind, Stage};
 use sabir_core::outcome::Reply;
 use sabir_core::protocol::{Capabilities, Limits, OptionsError, Protocol, Role, Sniff};
 use serde_json::Value;
@@ -105,7 +105,7 @@ impl Tunnel {
             Role::Client => Kind::Response,
         };
         let mut head = Head::new(NAME, kind, Bytes::new(), |_, _| {});
-        head.end = false;
+        (head.end, head.stage) = (false, Stage::Tunnel);
         self.push(Frame::Head(head), turn);
     }
 
@@ -151,7 +151,8 @@ impl Connection for Tunnel {
         frame: Frame,
         turn: &mut Turn<'_>,
     ) -> Result<Written, SendError> {
-        if self.state == State::Over || self.sent_all {
+        let is_reset = matches!(frame, Frame::Reset(_));
+        if self.state == State::Over || (self.sent_all && !is_reset) {
             return Err(SendError::Closed);
         }
         match frame {
@@ -191,8 +192,11 @@ impl Connection for Tunnel {
         self.sent_all
     }
 
+    /// What a client sent last may still be on its way to the server when both have ended, so that
+    /// it is the driver who knows when that is over.
     fn is_finished(&self) -> bool {
-        self.state == State::Over || (self.sent_all && self.received_all)
+        let ended = self.sent_all && self.received_all;
+        self.state == State::Over || (ended && self.role == Role::Client)
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -90,6 +90,8 @@ pub struct Context {
     pub now: Instant,
     /// Address of the caller.
     pub peer: SocketAddr,
+    /// Address the caller connected to.
+    pub local: SocketAddr,
     /// When the exchange fails with [`TimedOut`](crate::outcome::Code::TimedOut), once known.
     pub deadline: Option<Instant>,
     /// Endpoint that was chosen, once known.
@@ -101,12 +103,14 @@ pub struct Context {
 }
 
 impl Context {
-    /// The context of an exchange with `peer` whose request was complete at `now`.
-    pub fn new(peer: SocketAddr, now: Instant) -> Self {
+    /// The context of an exchange with `peer`, which connected to `local`, whose request was
+    /// complete at `now`.
+    pub fn new(peer: SocketAddr, local: SocketAddr, now: Instant) -> Self {
         Self {
             started: now,
             now,
             peer,
+            local,
             deadline: None,
             endpoint: None,
             slots: Vec::new(),
@@ -312,7 +316,7 @@ mod tests {
         ];
         let chain = Chain::new(filters, 0);
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut cx = Context::new(peer, Instant::now());
+        let mut cx = Context::new(peer, peer, Instant::now());
         let mut head = Head::new("toy", Kind::Request, Bytes::new(), |_, _| {});
         let Step::Reply(passed, reply) = chain.on_request(0, &mut head, &mut cx) else {
             panic!("the second filter answers")

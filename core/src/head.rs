@@ -33,9 +33,8 @@ pub struct Head {
     /// The exchange must stay on one connection to the callee for as long as the caller's
     /// connection lives, because the protocol keeps state there (Dubbo callbacks).
     pub bound: bool,
-    /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
-    /// not [end](Self::end) their stream.
-    pub interim: bool,
+    /// How far a response brings its exchange.
+    pub stage: Stage,
     protocol: &'static str,
     wire: Bytes,
     parse: Parse,
@@ -87,6 +86,20 @@ pub enum Kind {
     Resume,
 }
 
+/// How far a response brings its exchange.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Stage {
+    /// It is the answer, and ends the exchange when it [ends](Head::end).
+    #[default]
+    Final,
+    /// Another head follows in the same direction: this is no answer yet (HTTP 1xx). Such heads do
+    /// not [end](Head::end) their stream.
+    Interim,
+    /// It opens a tunnel, each direction of which ends on its own: the end of the response does not
+    /// end the request (HTTP upgrades and CONNECT, raw TCP).
+    Tunnel,
+}
+
 impl Head {
     /// A head of `kind` in `protocol`, found in `wire`; `parse` lists its metadata when asked.
     pub fn new(protocol: &'static str, kind: Kind, wire: Bytes, parse: Parse) -> Self {
@@ -96,7 +109,7 @@ impl Head {
             outcome: Outcome::OK,
             echo: Echo::default(),
             bound: false,
-            interim: false,
+            stage: Stage::Final,
             protocol,
             wire,
             parse,

@@ -25,6 +25,7 @@ pub mod outcome;
 pub mod output;
 pub mod protocol;
 pub mod pump;
+pub mod template;
 
 // Types of these are in the signatures of traits that others implement.
 pub use {bytes, serde_json};

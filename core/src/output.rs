@@ -67,11 +67,10 @@ impl Output {
         self.len == 0
     }
 
-    /// Gives memory back if everything was written; for connections that fall idle.
-    pub fn shrink(&mut self) {
-        if self.is_empty() {
-            *self = Self::default();
-        }
+    /// Gives memory back beyond what `bytes` of copied output need; for connections that fall idle.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        self.scratch.shrink_to(bytes);
+        self.pieces.shrink_to(KEEP_PIECES);
     }
 
     /// Everything not yet written, copied; for tests.
@@ -141,6 +140,9 @@ impl Buf for Output {
 ///
 /// Below it, one `memcpy` is cheaper than one more `iovec` and one more reference count.
 const SHARE_FROM: usize = 4096;
+
+/// Pieces a connection keeps room for when it falls idle.
+const KEEP_PIECES: usize = 64;
 
 /// Scratch memory a connection keeps between bursts, in bytes.
 const KEEP: usize = 64 << 10;

@@ -8,19 +8,24 @@
 //! - type: metadata
 //!   match: {metadata: {batchjob: {exact: "true"}}}
 //!   config:
-//!     request: {set: {x-lane: batch}, add: {x-seen-by: sabir}, remove: [x-debug]}
-//!     response: {add_if_absent: {x-served-by: batch}}
+//!     request:
+//!       set: {x-lane: batch, x-forwarded-host: "%REQ(:authority)%"}
+//!       append: {x-forwarded-for: "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}
+//!       remove: [x-debug]
+//!     response: {add_if_absent: {x-served-by: "%UPSTREAM_HOST%"}}
 //! ```
+//!
+//! Values may hold the operators of [`sabir_core::template`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use sabir_core::bytes::Bytes;
 use sabir_core::filter::{Context, Filter, Flow};
 use sabir_core::head::Head;
 use sabir_core::mutation::Mutation;
 use sabir_core::name::Name;
 use sabir_core::protocol::OptionsError;
+use sabir_core::template::{Messages, Template};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -43,10 +48,12 @@ pub struct Config {
 pub struct Changes {
     /// Replaces all values of a name by this one.
     pub set: BTreeMap<String, String>,
-    /// Appends a value to those of a name.
-    pub add: BTreeMap<String, String>,
     /// Gives a value to a name that has none.
     pub add_if_absent: BTreeMap<String, String>,
+    /// Makes one list of the values of a name and this one, with commas.
+    pub append: BTreeMap<String, String>,
+    /// Adds a value to those of a name.
+    pub add: BTreeMap<String, String>,
     /// Drops all values of a name, before anything is set.
     pub remove: Vec<String>,
 }
@@ -63,13 +70,14 @@ impl Metadata {
     ///
     /// # Errors
     ///
-    /// Says which name is empty, or given twice in different case, or that there is no change.
+    /// Says which name is empty, or given twice in different case, which value has an operator that
+    /// cannot be understood, or that there is no change.
     pub fn new(config: &Config) -> Result<Self, OptionsError> {
-        let request = config.request.compile("request")?;
-        let response = config.response.compile("response")?;
+        let request = config.request.compile("request", Messages::Requests)?;
+        let response = config.response.compile("response", Messages::Responses)?;
         if request.is_empty() && response.is_empty() {
             let message = "nothing to change: give request or response with set, add, \
-                           add_if_absent or remove";
+                           add_if_absent, append or remove";
             return Err(OptionsError(message.to_owned()));
         }
         Ok(Self { request, response })
@@ -81,8 +89,8 @@ impl Filter for Metadata {
         Some((&self.request, &self.response))
     }
 
-    fn on_request(&self, request: &mut Head, _: &mut Context) -> Flow {
-        self.request.apply(request);
+    fn on_request(&self, request: &mut Head, cx: &mut Context) -> Flow {
+        self.request.apply(request, cx);
         if self.response.is_empty() {
             Flow::Skip
         } else {
@@ -90,20 +98,20 @@ impl Filter for Metadata {
         }
     }
 
-    fn on_response(&self, response: &mut Head, _: &mut Context) -> Flow {
-        self.response.apply(response);
+    fn on_response(&self, response: &mut Head, cx: &mut Context) -> Flow {
+        self.response.apply(response, cx);
         Flow::Continue
     }
 }
 
 impl Changes {
-    fn compile(&self, part: &str) -> Result<Mutation, OptionsError> {
+    fn compile(&self, part: &str, messages: Messages) -> Result<Mutation, OptionsError> {
         let name = |list: &str, text: &str| match text {
             "" => Err(OptionsError(format!("{part}.{list}: an empty name"))),
             text => Ok(Name::new(text)),
         };
         let pairs = |list: &str, pairs: &BTreeMap<String, String>| {
-            let mut compiled: Vec<(Name, Bytes)> = Vec::with_capacity(pairs.len());
+            let mut compiled: Vec<(Name, Template)> = Vec::with_capacity(pairs.len());
             for (text, value) in pairs {
                 let name = name(list, text)?;
                 // The order of a map says nothing, so that it could not tell which one counts.
@@ -111,7 +119,9 @@ impl Changes {
                     let message = format!("{part}.{list}: `{name}` in two spellings");
                     return Err(OptionsError(message));
                 }
-                compiled.push((name, value.clone().into()));
+                let value = Template::compile(value, messages)
+                    .map_err(|error| OptionsError(format!("{part}.{list}.{text}: {error}")))?;
+                compiled.push((name, value));
             }
             Ok(compiled)
         };
@@ -119,8 +129,9 @@ impl Changes {
         Ok(Mutation {
             remove: remove.collect::<Result<_, _>>()?,
             set: pairs("set", &self.set)?,
-            add: pairs("add", &self.add)?,
             add_if_absent: pairs("add_if_absent", &self.add_if_absent)?,
+            append: pairs("append", &self.append)?,
+            add: pairs("add", &self.add)?,
         })
     }
 }
@@ -140,6 +151,7 @@ mod tests {
     use std::net::SocketAddr;
     use std::time::Instant;
 
+    use sabir_core::bytes::Bytes;
     use sabir_core::head::Kind;
     use serde_json::json;
 
@@ -159,7 +171,8 @@ mod tests {
     }
 
     fn context() -> Context {
-        Context::new(SocketAddr::from(([127, 0, 0, 1], 1)), Instant::now())
+        let [peer, local] = [1, 80].map(|port| SocketAddr::from(([127, 0, 0, 1], port)));
+        Context::new(peer, local, Instant::now())
     }
 
     fn refusal(config: &Value) -> String {
@@ -196,6 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn values_are_made_of_the_exchange() {
+        let filter = factory(&json!({
+            "request": {"append": {"x-forwarded-for": "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%"}},
+            "response": {"set": {"x-by": "%DOWNSTREAM_LOCAL_ADDRESS% %RESP(x-by)%"}},
+        }))
+        .unwrap();
+        let mut request = head(Kind::Request);
+        request.add(&Name::new("x-forwarded-for"), b"10.1.1.1");
+        let mut cx = context();
+        filter.on_request(&mut request, &mut cx);
+        assert_eq!(values(&request, "x-forwarded-for"), ["10.1.1.1, 127.0.0.1"]);
+        let mut response = head(Kind::Response);
+        response.add(&Name::new("x-by"), b"me");
+        filter.on_response(&mut response, &mut cx);
+        assert_eq!(values(&response, "x-by"), ["127.0.0.1:80 me"]);
+    }
+
+    #[test]
     fn without_changes_of_responses_it_does_not_see_them() {
         let filter = factory(&json!({"request": {"set": {"a": "b"}}})).unwrap();
         let flow = filter.on_request(&mut head(Kind::Request), &mut context());
@@ -220,10 +251,13 @@ mod tests {
     fn what_is_wrong_is_said() {
         assert!(refusal(&json!({})).starts_with("nothing to change"));
         assert!(refusal(&json!({"request": {"set": {}}})).starts_with("nothing to change"));
-        assert!(refusal(&json!({"request": {"append": {}}})).contains("`append`"));
+        assert!(refusal(&json!({"request": {"prepend": {}}})).contains("`prepend`"));
         assert!(refusal(&json!({"request": {"set": {"a": 1}}})).contains("expected a string"));
         let empty = refusal(&json!({"response": {"remove": [""]}}));
         assert_eq!(empty, "response.remove: an empty name");
+        let operator = refusal(&json!({"response": {"set": {"A": "x %REQ(a)%"}}}));
+        let wanted = "response.set.A: %REQ% says nothing of responses at offset 2";
+        assert_eq!(operator, wanted);
         let twice = refusal(&json!({"request": {"set": {"A": "1", "a": "2"}}}));
         assert_eq!(twice, "request.set: `a` in two spellings");
     }

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Real Dubbo and Thrift peers with each other and through sabir: see README.md.
+# Real Dubbo, Motan and Thrift peers with each other and through sabir: see README.md.
 #   run.sh [-k PATTERN] [--direct] [--strict] [--list]
 set -euo pipefail
 cd "$(dirname "$0")"

@@ -19,6 +19,7 @@ import peers
 import sabir
 import thrift_matrix
 import thrift_peers
+import thrift_traffic
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -63,7 +64,7 @@ def selected(options):
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
-        cases += thrift_matrix.proxy_cases()
+        cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases()]
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
@@ -80,7 +81,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted({kind for case in wanted for kind in case.kinds} - {thrift_peers.PYTHON}))
+    world.start(sorted({kind for case in wanted for kind in case.kinds} - thrift_peers.LANGUAGES.keys()))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()

@@ -1,116 +1,34 @@
-"""Every kind of Thrift call over every transport and protocol: direct, and through sabir."""
+"""Every kind of Thrift call over every transport and protocol, in every language: direct, and through sabir."""
 
 from functools import partial
+from itertools import cycle, islice, product
 
-import sabir
-import sabir_config as config
+import thrift_peers
 from case import Case, expect, same
-from process import established, free_port, wait_until
-from thrift_peers import KINDS, PYTHON, Client, Server
-
-# Transport and protocol that clients have, and the kind of server that takes them. "lax" is the
-# binary protocol of old, which servers read beside the strict one.
-CLIENTS = {**{kind: kind for kind in KINDS}, "unframed-lax": "unframed-binary", "framed-lax": "framed-binary"}
-UNFRAMED = {"protocol_options": {"transport": "unframed"}}
-FRAMED = {"protocol_options": {"transport": "framed"}}
-
-
-class Proxy(sabir.Sabir):
-    """A proxy whose listeners speak Thrift; `options` by listener name."""
-
-    def __init__(self, name, listeners, clusters, options=None, **more):
-        self._options = options or {}
-        super().__init__(name, listeners, clusters, **more)
-
-    def document(self, listeners, clusters, **more):
-        made = [listener(name, self.port(name), routes, **self._options.get(name, {})) for name, routes in
-                listeners.items()]
-        return config.yaml(config.bootstrap(self.admin_port, made, clusters, **more))
-
-
-def listener(name, port, routes, **more):
-    return config.listener(name, port, routes, protocol="thrift", **more)
-
-
-def cluster(name, address, **more):
-    return config.cluster(name, address, protocol="thrift", **more)
-
-
-def exact(**values):
-    """A match of these metadata; names on the wire itself start with a colon."""
-    return {"metadata": {key.replace("wire_", ":"): {"exact": value} for key, value in values.items()}}
-
-
-ANY = exact(protocol="thrift")
-
-
-def to(name, match=ANY, timeout="20s", route=None, **more):
-    """A route to the cluster of this name."""
-    return config.to_cluster(route or name, name, match, timeout=timeout, **more)
-
-
-class Shared:
-    """The server, the client and the proxy of all cases, started when first needed."""
-
-    def __init__(self, world, proxied):
-        if not hasattr(world, "thrift"):
-            world.thrift = (Server("thrift-server"), Client("thrift-client"))
-            for peer in world.thrift:
-                world.kept.add(peer.child.pid)
-                peer.until_ready()
-        self.server, self.client = world.thrift
-        self.proxy = self._proxy(world) if proxied else None
-
-    def _proxy(self, world):
-        if not hasattr(world, "thrift_proxy"):
-            by_wire = [self._route(kind) for kind in KINDS]
-            routes = {"auto": by_wire, "unframed": [to("unframed-lax")]}
-            clusters = [cluster(kind, self.server.address(kind)) for kind in KINDS]
-            clusters.append(cluster("unframed-lax", self.server.address("unframed-binary"), **UNFRAMED))
-            world.thrift_proxy = Proxy("sabir-thrift", routes, clusters, {"unframed": UNFRAMED})
-            world.kept.add(world.thrift_proxy.child.pid)
-        return world.thrift_proxy
-
-    @staticmethod
-    def _route(kind):
-        """One listener takes them all; what a call itself says decides where it goes."""
-        transport, protocol = kind.split("-")
-        return to(kind, exact(wire_transport=transport, wire_protocol=protocol))
-
-    def port(self, kind):
-        if self.proxy is None:
-            return self.server.ports[CLIENTS[kind]]
-        return self.proxy.port("unframed" if kind == "unframed-lax" else "auto")
-
-
-def translator(world):
-    """A proxy with a listener for each kind of server, whatever the clients speak."""
-    server = Shared(world, False).server
-    if not hasattr(world, "thrift_translator"):
-        listeners, clusters, options = {}, [], {}
-        for kind in KINDS:
-            transport, protocol = kind.split("-")
-            spoken = {"protocol_options": {"transport": transport, "protocol": protocol}}
-            clusters.append(cluster(kind, server.address(kind), **spoken))
-            listeners[kind] = listeners[f"{kind}-unframed"] = [to(kind)]
-            options[f"{kind}-unframed"] = UNFRAMED
-        world.thrift_translator = Proxy("sabir-thrift-translator", listeners, clusters, options)
-        world.kept.add(world.thrift_translator.child.pid)
-    return world.thrift_translator
+from process import PeerError, wait_until
+from thrift_peers import CLIENTS, GO, KINDS, LANGUAGES, NODE, PYTHON
+from thrift_proxy import front
 
 
 class Pair:
-    """The client with connections of one kind, and the server behind the port it calls."""
+    """A client with connections of one kind, and the server behind the port it calls."""
 
-    def __init__(self, world, way, kind):
-        shared = Shared(world, way == "sabir")
-        self.server, self.client, self.kind, self.port = shared.server, shared.client, kind, shared.port(kind)
+    def __init__(self, world, kind, client=PYTHON, server=PYTHON):
+        self.names = server, client
+        self.server, _ = thrift_peers.shared(world, server)
+        _, self.client = thrift_peers.shared(world, client)
+        self.kind, self.port = kind, self.server.ports.get(CLIENTS[kind])
 
-    def towards(self, world, server_kind):
-        """The same, but servers of this kind behind it."""
-        listener = f"{server_kind}-unframed" if self.kind == "unframed-lax" else server_kind
-        self.port = translator(world).port(listener)
+    def through(self, world, listener):
+        """The same, with the shared proxy between them."""
+        self.port = front(world, *self.names).port(listener)
         return self
+
+    def by(self, world, way):
+        """The same, direct or through a proxy that finds out what the client speaks."""
+        if way == "direct":
+            return self
+        return self.through(world, "unframed" if self.kind == "unframed-lax" else "auto")
 
     def ask(self, op, **arguments):
         return self.client.ask(op, kind=self.kind, port=self.port, **arguments)
@@ -121,9 +39,20 @@ class Pair:
         result = self.ask(op, **arguments)
         return result, self.server.count(method) - before
 
+    def has_zlib(self):
+        return "header" in self.kind and self.client.language.has_zlib and self.server.language.has_zlib
+
 
 def values(pair):
     same(pair.counted("echo", "echo", times=3)[1], 3, "calls of echo that arrived")
+
+
+def void(pair):
+    same(pair.counted("touch", "touch")[1], 1, "calls of touch that arrived")
+
+
+def large(pair):
+    pair.ask("large")
 
 
 def multiplexed(pair):
@@ -138,15 +67,19 @@ def oneway(pair):
 
 
 def exceptions(pair):
+    """Declared, those of the framework, and that which becomes of any other."""
     same(pair.counted("fail", "fail", text="no user 7: 你好"), ("no user 7: 你好", 1), "exception and attempts")
-    refusal = pair.ask("refused", method="nope", again="touch")
-    same(refusal, {"type": 1, "message": "Unknown function nope"}, "exception of the server")
+    says_type = pair.server.language.says_type
+    for method, kind in {"nope": 1, "crash": 6}.items():
+        refusal = pair.ask("refused", method=method, again="touch")
+        same(refusal["type"], kind if says_type else 0, f"type of the exception for {method}")
+        expect(method == "crash" or method in refusal["message"], "another message:", refusal)
 
 
 def headers(pair):
     facts = pair.ask("headers", headers={"Client-Id": "zoë", "empty": ""})
     same(facts["seen"], {"Client-Id": "zoë", "empty": ""}, "headers at the server")
-    same(facts["back"], {"server": "python"}, "headers of the response")
+    same(facts["back"], {"server": pair.server.language.label}, "headers of the response")
 
 
 def compressed(pair):
@@ -155,144 +88,105 @@ def compressed(pair):
     same(pair.ask("headers", zlib=True, headers={"a": "b"})["seen"], {"a": "b"}, "headers at the server")
 
 
+def many(threads, calls, pair):
+    same(pair.ask("many", threads=threads, calls=calls), threads * calls, "calls")
+
+
+SCENARIOS = {
+    "values": values,
+    "void": void,
+    "3 MiB": large,
+    "multiplexed": multiplexed,
+    "oneway": oneway,
+    "exceptions": exceptions,
+}
+OF_HEADER = {"headers": headers, "zlib": compressed}
+
+
+def each(scenarios, pair):
+    """Carries out all of these; a failure says which it was."""
+    for name, scenario in scenarios.items():
+        try:
+            scenario(pair)
+        except (AssertionError, PeerError) as failure:
+            raise AssertionError(f"{name}: {failure}") from failure
+
+
 def matrix(way):
-    scenarios = {
-        "values": values,
-        "void": lambda pair: same(pair.counted("touch", "touch")[1], 1, "calls of touch that arrived"),
-        "3 MiB": lambda pair: pair.ask("large"),
-        "multiplexed": multiplexed,
-        "oneway": oneway,
-        "exceptions": exceptions,
-        "16 connections": lambda pair: same(pair.ask("many", threads=16, calls=50), 800, "calls"),
-    }
-    of_header = {"headers": headers, "zlib": compressed}
+    """In one language, a case for each scenario."""
+    scenarios = {**SCENARIOS, "16 connections": partial(many, 16, 50)}
     for kind in CLIENTS:
-        for name, scenario in {**scenarios, **(of_header if "header" in kind else {})}.items():
-            run = partial(lambda scenario, kind, world: scenario(Pair(world, way, kind)), scenario, kind)
+        for name, scenario in {**scenarios, **(OF_HEADER if "header" in kind else {})}.items():
+            run = partial(lambda scenario, kind, world: scenario(Pair(world, kind).by(world, way)), scenario, kind)
             yield Case(f"{way} thrift {kind} {name}", run, [PYTHON])
 
 
-def translation(kind, server_kind, world):
-    """Neither side notices that the other speaks differently."""
-    pair = Pair(world, "direct", kind).towards(world, server_kind)
-    for scenario in (values, multiplexed, oneway, exceptions):
-        scenario(pair)
-    pair.ask("large")
-    same(pair.ask("many", threads=4, calls=20), 80, "calls")
+def languages(way, kind, client, server, world):
+    """Between two languages, all scenarios in one case."""
+    pair = Pair(world, kind, client, server).by(world, way)
+    scenarios = {**SCENARIOS, "4 connections": partial(many, 4, 25)}
     if "header" in kind:
+        scenarios["headers"] = headers
+    if pair.has_zlib():
+        scenarios["zlib"] = compressed
+    each(scenarios, pair)
+    if way == "sabir":
+        each({"fixed configuration": values, "fixed oneway": oneway}, pair.through(world, f"fixed-{kind}"))
+
+
+def gets_along(way, kind, client, server):
+    """Whether both speak this, and, if nobody is between them, understand each other."""
+    # Go writes the length of a frame on its own, which Node takes for a message where it expects compact THeader.
+    if way == "direct" and kind == "header-compact" and {client.name, server.name} == {GO, NODE}:
+        return False
+    return client.speaks(kind) and server.speaks(kind)
+
+
+def between_languages(way):
+    for client, server in product(LANGUAGES.values(), repeat=2):
+        for kind in CLIENTS:
+            if gets_along(way, kind, client, server) and (client.name, server.name) != (PYTHON, PYTHON):
+                run = partial(languages, way, kind, client.name, server.name)
+                yield Case(f"{way} thrift {client.label}->{server.label} {kind}", run, [client.name, server.name])
+
+
+def translation(kind, server_kind, client, server, world):
+    """Neither side notices that the other speaks differently."""
+    listener = f"to-{server_kind}-unframed" if kind == "unframed-lax" else f"to-{server_kind}"
+    pair = Pair(world, kind, client, server).through(world, listener)
+    each({name: SCENARIOS[name] for name in ("values", "multiplexed", "oneway", "exceptions", "3 MiB")}, pair)
+    many(4, 20, pair)
+    if "header" in kind and "header" in server_kind:
+        headers(pair)
+    # What goes from THeader into THeader of the other protocol, or into another transport, loses its transform.
+    if "header" in kind and pair.client.language.has_zlib and (kind != server_kind or pair.has_zlib()):
         pair.ask("echo", zlib=True)
-        if "header" in server_kind:
-            headers(pair)
 
 
 def translations():
-    for kind, server_kind in ((kind, server_kind) for kind in CLIENTS for server_kind in KINDS):
-        run = partial(translation, kind, server_kind)
+    for kind, server_kind in product(CLIENTS, KINDS):
+        run = partial(translation, kind, server_kind, PYTHON, PYTHON)
         yield Case(f"sabir thrift {kind}->{server_kind}", run, [PYTHON])
 
 
+def translations_between_languages():
+    """Each kind into each, with other languages at the ends each time."""
+    pairs = [(client, server) for client, server in product(LANGUAGES.values(), repeat=2) if client is not server]
+    turns = cycle(pairs)
+    for kind, server_kind in product(CLIENTS, KINDS):
+        able = (
+            (client, server)
+            for client, server in islice(turns, len(pairs))
+            if client.speaks(kind) and server_kind in server.kinds
+        )
+        client, server = next(able)
+        run = partial(translation, kind, server_kind, client.name, server.name)
+        yield Case(f"sabir thrift {client.label} {kind}->{server.label} {server_kind}", run, [client.name, server.name])
+
+
 def direct_cases():
-    return list(matrix("direct"))
-
-
-# The client with a proxy made for one case.
-
-
-class Own:
-    """A proxy of one case: "in" leads to the server of this kind by these routes."""
-
-    def __init__(self, world, kind, routes, options=None, clusters=(), **more):
-        shared = Shared(world, False)
-        self.client, self.server, self.kind = shared.client, shared.server, kind
-        made = [cluster("server", shared.server.address(CLIENTS[kind]), **(options or {})), *clusters]
-        self.proxy = Proxy(f"sabir-thrift-{kind}", {"in": routes}, made, {"in": options or {}}, **more)
-
-    def ask(self, op, **arguments):
-        return self.client.ask(op, kind=self.kind, port=self.proxy.port("in"), **arguments)
-
-
-def options_of(kind):
-    return UNFRAMED if kind == "unframed-lax" else None
-
-
-def refusals(kind, world):
-    """The proxy's own answers are exceptions that clients understand, and their connections serve on."""
-    dead = cluster("dead", f"127.0.0.1:{free_port()}", **(options_of(kind) or {}))
-    own = Own(world, kind, [
-        to("dead", exact(method="dead")),
-        config.to_answer("denied", "denied", "not you", exact(method="denied")),
-        to("server", exact(service="Demo")),
-        to("server", exact(method="touch"), route="touch"),
-    ], options_of(kind), [dead])
-    for method, wanted in {"nowhere": 1, "dead": 6, "denied": 6}.items():
-        refusal = own.ask("refused", method=method, again="touch")
-        same(refusal["type"], wanted, f"type of the exception for {method}")
-        expect(refusal["message"], "an exception without a message:", refusal)
-    same(own.ask("refused", service="Other", method="nowhere", again="touch")["type"], 1, "unknown service")
-    own.ask("touch", service="Demo")
-
-
-def late(kind, world):
-    """An answer that comes too late reaches nobody, whoever calls next."""
-    own = Own(world, kind, [to("server", timeout="1s")], options_of(kind))
-    pending = own.client.send("late", kind=kind, port=own.proxy.port("in"), milliseconds=1500)
-    own.ask("many", threads=4, calls=50)
-    same(pending.result()["type"], 6, "type of the exception")
-
-
-def shared_connection(kind, world):
-    """Calls of many clients share a connection, and each gets its own answer."""
-    options = {"protocol_options": {**(options_of(kind) or {}).get("protocol_options", {}), "multiplexing": True}}
-    own = Own(world, kind, [to("server")], options, workers=1)
-    own.ask("echo")
-    same(own.ask("many", threads=16, calls=50), 800, "calls")
-    same(len(established(own.server.ports[CLIENTS[kind]], own.proxy.child.pid)), 1, "connections to the server")
-    same(own.ask("refused", method="nope", again="touch")["type"], 1, "type of the server's exception")
-
-
-def mutation(kind, world):
-    """Headers are set, removed and matched; methods and services are rewritten."""
-    change = {"set": {"lane": "blue", "service": "Demo"}, "add_if_absent": {"tenant": "none"}, "remove": ["secret"]}
-    own = Own(world, kind, [
-        {**to("server", exact(lane="blue"), route="blue"), "request_mutation": {"set": {"lane": "green"}}},
-        {**to("server"), "request_mutation": change, "response_mutation": {"set": {"proxy": "sabir"}}},
-    ])
-    facts = own.ask("headers", headers={"secret": "x", "kept": "y"})
-    same(facts["seen"], {"kept": "y", "lane": "blue", "tenant": "none"}, "headers at the server")
-    same(facts["back"], {"server": "python", "proxy": "sabir"}, "headers of the response")
-    facts = own.ask("headers", headers={"Lane": "blue"}, zlib=True)
-    same(facts["seen"], {"Lane": "green"}, "headers at the server of a compressed call")
-
-
-def rewrite(kind, world):
-    """A method or service is another one for the server, and the same for the client."""
-    change = {"set": {"method": "touch", "service": "Demo"}}
-    route = {**to("server", exact(method="nope"), route="nope"), "request_mutation": change}
-    own = Own(world, kind, [route, to("server")], options_of(kind))
-    before = own.server.count("touch")
-    own.ask("touch", method="nope")
-    same(own.server.count("touch") - before, 1, "calls of touch that arrived")
-
-
-def refuses_what_cannot_be_carried(world):
-    """Headers have no place in frames: such a configuration does not load."""
-    server = Shared(world, False).server
-    routes = [{**to("server"), "request_mutation": {"set": {"lane": "blue"}}}]
-    for options, wanted in ((FRAMED, 1), (None, 0)):
-        made = listener("in", free_port(), routes, **(options or {}))
-        document = config.bootstrap(free_port(), [made], [cluster("server", server.address("framed-binary"))])
-        status, output = sabir.check("sabir-thrift-check", config.yaml(document))
-        same(status, wanted, f"exit status of sabir check, which said {output}")
-        expect(wanted == 0 or "lane" in output, "the error does not name it:", output)
+    return [*matrix("direct"), *between_languages("direct")]
 
 
 def proxy_cases():
-    made = [*matrix("sabir"), *translations()]
-    for kind in CLIENTS:
-        for name, scenario in {"refusals": refusals, "late answers": late, "rewritten": rewrite,
-                               "shared connection": shared_connection}.items():
-            made.append(Case(f"sabir thrift {kind} {name}", partial(scenario, kind), [PYTHON]))
-    for kind in ("header-binary", "header-compact"):
-        made.append(Case(f"sabir thrift {kind} mutation", partial(mutation, kind), [PYTHON]))
-    made.append(Case("sabir thrift refuses headers in frames", refuses_what_cannot_be_carried, [PYTHON]))
-    return made
+    return [*matrix("sabir"), *translations(), *between_languages("sabir"), *translations_between_languages()]

@@ -125,6 +125,36 @@ impl Upstream {
 }
 
 #[tokio::test]
+async fn servers_are_told_who_called() {
+    let (running, upstream) = start(|setup| {
+        setup
+            .listener("protocol_options: {via: edge}")
+            .routes(["{route: {cluster: main}, request_mutation: \
+                {append: {x-forwarded-for: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%'}, \
+                set: {x-forwarded-host: '%REQ(:authority)%', x-forwarded-proto: '%REQ(:scheme)%'}}}"])
+    })
+    .await;
+    let mut client = Wire::to(running.at("in")).await;
+    client
+        .says("GET / HTTP/1.1\r\nHost: a:80\r\nX-Forwarded-For: 10.1.1.1\r\nX-Forwarded-Host: forged\r\nX-Forwarded-For: 10.2.2.2\r\n\r\n")
+        .await;
+    let mut server = upstream.accept().await;
+    let head = server.hears("\r\n\r\n").await.to_ascii_lowercase();
+    let mut lines: Vec<_> = head.trim_end().split("\r\n").skip(1).collect();
+    lines.sort_unstable();
+    let wanted = [
+        "host: a:80",
+        "via: 1.1 edge",
+        "x-forwarded-for: 10.1.1.1, 10.2.2.2, 127.0.0.1",
+        "x-forwarded-host: a:80",
+        "x-forwarded-proto: http",
+    ];
+    assert_eq!(lines, wanted);
+    server.says(OK).await;
+    assert!(client.hears("ok").await.contains("via: 1.1 edge\r\n"));
+}
+
+#[tokio::test]
 async fn an_interim_response_is_no_answer_yet() {
     let (running, upstream) = start(|setup| setup).await;
     let mut client = Wire::to(running.at("in")).await;

@@ -12,6 +12,7 @@ mod dubbo;
 mod ejecting;
 mod events;
 mod filters;
+mod half_closed;
 mod http1;
 mod limits;
 mod live;

@@ -100,3 +100,38 @@ async fn a_service_is_rewritten_wherever_the_message_names_it() {
     ];
     assert_eq!(found, pairs(&expected));
 }
+
+/// What a service learns of its caller is the same whatever the protocol.
+#[tokio::test]
+async fn an_attachment_says_where_the_caller_is() {
+    let mut backend = Backend::start().await;
+    let proxy = Setup::one([backend.address])
+        .routes(["{route: {cluster: main}, request_mutation: \
+            {append: {via: '%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%'}, \
+            set: {called: '%DOWNSTREAM_LOCAL_ADDRESS%', was: '%REQ(group?tag)%', not: '%REQ(tag)%'}}, \
+            response_mutation: {set: {by: '%UPSTREAM_HOST%'}}}"])
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    let attachments = [("group", "g"), ("via", "10.1.1.1"), ("not", "forged")];
+    client
+        .send(&Message::request("org.demo.Hello", "hi", "bob", &attachments).with_id(7))
+        .await;
+    let mut upstream = backend.accept().await;
+    let arrived = upstream.next().await.unwrap();
+    let mut found = arrived.attachments();
+    found.retain(|(name, _)| !["version", "path"].contains(&name.as_str()));
+    found.sort();
+    let called = proxy.at("in").to_string();
+    let expected = [
+        ("called", called.as_str()),
+        ("group", "g"),
+        ("via", "10.1.1.1, 127.0.0.1"),
+        ("was", "g"),
+    ];
+    assert_eq!(found, pairs(&expected));
+    upstream.send(&Message::answer(arrived.id, "hi bob")).await;
+    let answer = client.next().await.unwrap();
+    let endpoint = backend.address.to_string();
+    assert_eq!(answer.response_attachments(), pairs(&[("by", &endpoint)]));
+}

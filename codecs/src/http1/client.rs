@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 use sabir_core::connection::{Connection, ConnectionError, SendError, Turn, Written};
 use sabir_core::frame::{Frame, StreamId};
-use sabir_core::head::{Echo, Head};
+use sabir_core::head::{self, Echo, Head};
 use sabir_core::metadata::Malformed;
 use sabir_core::outcome::Reply;
 
@@ -38,6 +38,8 @@ enum Reading {
     Body(Body),
     /// The server's side of a tunnel.
     Tunnel,
+    /// Nothing: the server's side of a tunnel has ended.
+    Ended,
 }
 
 /// The request that is being answered.
@@ -108,6 +110,7 @@ impl Client {
                 Ok(ended)
             }
             Reading::Head => self.read_head(input, turn),
+            Reading::Ended => Ok(false),
         }
     }
 
@@ -143,7 +146,7 @@ impl Client {
             100..=199 => {
                 exchange.interims += 1;
                 let mut head = response.head;
-                (head.end, head.interim) = (false, true);
+                (head.end, head.stage) = (false, head::Stage::Interim);
                 self.inbox.head(head, turn);
             }
             200..=299 if exchange.verb == Verb::Connect => self.tunnel(response.head, turn),
@@ -179,7 +182,7 @@ impl Client {
     }
 
     fn tunnel(&mut self, mut head: Head, turn: &mut Turn<'_>) {
-        head.end = false;
+        (head.end, head.stage) = (false, head::Stage::Tunnel);
         if let Some(exchange) = &mut self.exchange {
             exchange.request = Stage::Body(Outbound::Raw);
         }
@@ -241,6 +244,7 @@ impl Client {
         }
         if last {
             exchange.request = Stage::Done;
+            self.finished |= matches!(self.reading, Reading::Ended);
         }
         Ok(Written::Whole)
     }
@@ -265,9 +269,16 @@ impl Connection for Client {
         input: &mut BytesMut,
         turn: &mut Turn<'_>,
     ) -> Result<(), ConnectionError> {
+        if let Reading::Tunnel = self.reading {
+            self.inbox.end(turn);
+            self.reading = Reading::Ended;
+            let is_done = |e: &Exchange| e.request == Stage::Done;
+            self.finished |= self.exchange.as_ref().is_none_or(is_done);
+            return Ok(());
+        }
         self.finished = true;
         match (&self.reading, &self.exchange) {
-            (Reading::Tunnel | Reading::Body(Body::UntilClose), _) => {
+            (Reading::Body(Body::UntilClose), _) => {
                 self.inbox.end(turn);
                 self.finish();
                 Ok(())
@@ -335,7 +346,8 @@ impl Connection for Client {
     /// The client's side of a tunnel has ended.
     fn wants_shutdown(&self) -> bool {
         let ended = |e: &Exchange| e.request == Stage::Done;
-        matches!(self.reading, Reading::Tunnel) && self.exchange.as_ref().is_some_and(ended)
+        let is_tunnel = matches!(self.reading, Reading::Tunnel | Reading::Ended);
+        is_tunnel && self.exchange.as_ref().is_some_and(ended)
     }
 
     fn is_finished(&self) -> bool {

@@ -297,7 +297,8 @@ fn check_target(
     match found.host {
         // RFC 9112 §3.2: also where the target names the host.
         None if minor == 1 => return Err(Refusal::bad("Host: missing", 0)),
-        Some((host, span)) if !is_authority(host) => {
+        // Empty where there is no authority, as we write it ourselves for clients of HTTP/1.0.
+        Some((host, span)) if !host.is_empty() && !is_authority(host) => {
             return Err(Refusal::bad("Host", span.start as usize));
         }
         _ => {}
@@ -331,6 +332,7 @@ impl Spans {
             Span::new(start, start + part.len())
         };
         let host = found.host.map(|(_, span)| span);
+        let host = host.filter(|host| !host.is_empty());
         let (service, path) = match *target {
             Target::Origin(path) => (host, Some(path)),
             Target::Absolute(authority, path) => (Some(span(authority)), Some(path)),

@@ -44,11 +44,13 @@ impl Scan {
     ) -> Result<Option<Found>, Refusal> {
         while let Some(i) = memchr(b'\n', input.get(self.at..).unwrap_or_default()) {
             let lf = self.at + i;
+            // Limits first, as they are when a line arrives in pieces: what is found wrong with a head
+            // does not depend on how it arrived.
+            self.within(lf + 1, lf - self.line_start, section, limits)?;
             if lf == 0 || input[lf - 1] != b'\r' {
                 let part = "line end: LF without CR";
                 return Err(Refusal::new(400, Malformed { part, at: lf }));
             }
-            self.within(lf + 1, lf - self.line_start, section, limits)?;
             let is_empty = lf - 1 == self.line_start;
             (self.at, self.line_start) = (lf + 1, lf + 1);
             if is_empty {

@@ -63,6 +63,8 @@ enum Reading {
     Held,
     /// The client's side of a tunnel.
     Tunnel,
+    /// Nothing: the client's side of a tunnel has ended.
+    Ended,
     /// The rest of a body that nobody wants, which may have so many bytes more.
     Discard(Body, u64),
     /// Nothing that is looked at.
@@ -82,7 +84,12 @@ struct Exchange {
 #[derive(Clone, Copy, Debug)]
 enum Answer {
     Awaited,
-    Begun { body: Outbound, close: bool },
+    Begun {
+        body: Outbound,
+        close: bool,
+    },
+    /// The server's side of a tunnel has ended.
+    Ended,
 }
 
 impl Server {
@@ -117,7 +124,7 @@ impl Server {
         self.inbox.clear();
         match std::mem::replace(&mut self.reading, Reading::Held) {
             Reading::Linger => self.linger(turn.now),
-            Reading::Tunnel => self.finished = true,
+            Reading::Tunnel | Reading::Ended => self.finished = true,
             Reading::Body(_) if close => self.linger(turn.now),
             Reading::Body(body) => self.reading = Reading::Discard(body, DISCARD),
             _ if close && self.held > 0 => self.linger(turn.now),
@@ -137,8 +144,9 @@ impl Server {
             Reading::Held => self.tail = Some(tail),
             Reading::Tunnel => {
                 self.inbox.end(turn);
-                self.reading = Reading::Held;
+                self.reading = Reading::Ended;
             }
+            Reading::Ended => {}
             Reading::Body(_) => {
                 self.inbox.reset(Reason::Peer, turn);
                 self.finished = true;
@@ -159,7 +167,9 @@ impl Server {
             Reading::Body(_) | Reading::Discard(..) => {
                 self.due = after(self.options.body_timeout);
             }
-            Reading::Tunnel => self.due = after(self.options.tunnel_timeout),
+            Reading::Tunnel | Reading::Ended => {
+                self.due = after(self.options.tunnel_timeout);
+            }
             Reading::Linger => {}
         }
     }
@@ -185,8 +195,10 @@ impl Connection for Server {
             Reading::Tunnel => {
                 self.inbox.tunnel(input, turn);
                 self.inbox.end(turn);
-                self.reading = Reading::Held;
+                self.reading = Reading::Ended;
+                self.arm(turn.now, false);
             }
+            Reading::Ended => {}
             Reading::Linger if self.exchange.is_some() => self.tail = Some(BytesMut::new()),
             Reading::Linger | Reading::Discard(..) => self.finished = true,
         }
@@ -255,12 +267,17 @@ impl Connection for Server {
     }
 
     fn wants_read(&self) -> bool {
-        !self.finished && !self.inbox.is_full() && self.held < WINDOW
+        let is_far_ahead = matches!(self.reading, Reading::Held) && self.held >= WINDOW;
+        !self.finished && !self.inbox.is_full() && !is_far_ahead
     }
 
-    /// The last answer was given; what the client still sends is not looked at.
+    /// The last answer was given and what the client still sends is not looked at, or the server's
+    /// side of a tunnel has ended.
     fn wants_shutdown(&self) -> bool {
-        matches!(self.reading, Reading::Linger) && self.exchange.is_none()
+        match &self.exchange {
+            Some(exchange) => matches!(exchange.answer, Answer::Ended),
+            None => matches!(self.reading, Reading::Linger),
+        }
     }
 
     fn is_finished(&self) -> bool {
@@ -278,7 +295,7 @@ impl Connection for Server {
         self.due = None;
         match self.reading {
             // The proxy itself is the one that does not read.
-            Reading::Body(_) | Reading::Tunnel if self.inbox.is_full() => {
+            Reading::Body(_) | Reading::Tunnel | Reading::Ended if self.inbox.is_full() => {
                 self.arm(turn.now, false);
             }
             Reading::Head => {
@@ -291,7 +308,7 @@ impl Connection for Server {
                 let (part, at) = ("body: not in time", 0);
                 self.break_off(Refusal::new(408, Malformed { part, at }), turn);
             }
-            Reading::Tunnel => {
+            Reading::Tunnel | Reading::Ended => {
                 self.inbox.reset(Reason::Cancelled, turn);
                 (self.exchange, self.finished) = (None, true);
             }

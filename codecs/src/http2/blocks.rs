@@ -7,7 +7,7 @@
 use bytes::Bytes;
 use sabir_core::connection::{Event, EventKind, Turn};
 use sabir_core::frame::{Frame, StreamId};
-use sabir_core::head::{Head as Message, Kind as What};
+use sabir_core::head::{Head as Message, Kind as What, Stage};
 use sabir_core::protocol::Role;
 
 use super::connection::Http2Connection;
@@ -239,7 +239,7 @@ impl Http2Connection {
             if end || status == 101 {
                 return Err(malformed(id, "interim response that ends its stream"));
             }
-            message.interim = true;
+            message.stage = Stage::Interim;
             emit(name, Frame::Head(message), turn);
             return Ok(());
         }

@@ -190,7 +190,8 @@ fn translated(head: &Head) -> Outs<'_> {
         let pseudo = name.starts_with(b":");
         let is_named = |n: &&[u8]| n.eq_ignore_ascii_case(name);
         if *out.name == *b"host" {
-            host = Some(value);
+            // RFC 9113 §8.3.1: where there is no authority, there is no field for it either.
+            host = Some(value).filter(|value| !value.is_empty());
         } else if (pseudo || is_name(&out.name))
             && !is_connection_specific(&out.name)
             && !named.iter().any(is_named)

@@ -226,10 +226,11 @@ impl Http2Connection {
         let (Some(timeout), Some(at)) = (self.stall_timeout(), self.lifetime.stalls) else {
             return Ok(());
         };
-        if at > turn.now {
+        let now = turn.now;
+        if at > now {
             return Ok(());
         }
-        let due = |since: Option<Instant>| since.is_some_and(|since| since + timeout <= turn.now);
+        let due = |since: Option<Instant>| since.is_some_and(|since| since + timeout <= now);
         if due(self.flow.shut_since) && self.store.len() > 0 {
             let (flood, limit) = (Flood::Stalled, timeout.as_secs() as usize);
             return Err(Fatal::Flood { flood, limit });
@@ -244,11 +245,16 @@ impl Http2Connection {
             turn.events.push_back(Event { stream, kind });
             self.reset(id, ErrorCode::ENHANCE_YOUR_CALM, turn);
         }
-        let rest = self
-            .store
-            .iter()
-            .filter_map(|(_, stream)| stream.shut_since);
-        let earliest = rest.chain(self.flow.shut_since).min();
+        let rest = self.store.iter().filter_map(|(_, stream)| {
+            let shut = stream.shut_since;
+            shut.filter(|_| stream.state.local == Half::Body)
+        });
+        // A connection without streams may stay shut: it is looked at again when that is over.
+        let connection = self.flow.shut_since.map(|since| match due(Some(since)) {
+            true => now,
+            false => since,
+        });
+        let earliest = rest.chain(connection).min();
         self.lifetime.stalls = earliest.map(|since| since + timeout);
         Ok(())
     }

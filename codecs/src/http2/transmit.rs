@@ -105,7 +105,11 @@ impl Http2Connection {
         }
         if let Some(stream) = self.store.get_mut(id) {
             stream.state.local = if foreign { Half::Muted } else { Half::Body };
+            if stream.send.available() == 0 {
+                stream.shut_since.get_or_insert(turn.now);
+            }
         }
+        self.note_shut(turn.now);
         if head.end {
             self.local_ended(id, turn);
         }

@@ -101,6 +101,8 @@ impl Http2Connection {
             let opened = stream.send.shift(delta).map_err(|Overflow| too_large())?;
             if stream.send.available() > 0 {
                 stream.shut_since = None;
+            } else if stream.state.local == Half::Body {
+                stream.shut_since.get_or_insert(turn.now);
             }
             if opened && connection_open && stream.state.local == Half::Body {
                 let (stream, kind) = (stream.name, EventKind::Writable);

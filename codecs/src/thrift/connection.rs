@@ -4,8 +4,6 @@
 //! whose caller gave up leaves a server that will answer all the same, so that its connection is
 //! closed: the late answer must not be taken for that to the next request.
 
-use std::collections::HashMap;
-
 use bytes::{Bytes, BytesMut};
 use sabir_core::connection::{
     Connection, ConnectionError, Event, EventKind, SendError, Turn, Written,
@@ -27,6 +25,7 @@ use super::persistent::{Persistent, TooMany};
 use super::rewrite::{self, Rewrite};
 use super::translate::{Parts, Target};
 use super::transport::{Start, Transport, start};
+use super::unanswered::Unanswered;
 use super::walk::Walk;
 
 /// One side of a Thrift connection.
@@ -52,7 +51,7 @@ enum Side {
 #[derive(Debug, Default)]
 struct Server {
     last: u64,
-    asked: HashMap<StreamId, Asked>,
+    asked: Unanswered<Asked>,
 }
 
 type NameBytes = SmallVec<[u8; 32]>;
@@ -155,6 +154,8 @@ impl ThriftConnection {
         };
         if let Ok(Some(message)) = Message::read(input, 0)
             && message.kind == message::CALL
+            && let name = input.get(message.name).unwrap_or_default()
+            && !self.codec.options.one_way.contains(name)
         {
             let addressee = Addressee {
                 transport: Transport::Unframed,
@@ -162,7 +163,6 @@ impl ThriftConnection {
                 outer: 0,
                 fault: Fault::Type.exception(),
             };
-            let name = input.get(message.name).unwrap_or_default();
             let reply = Reply::refused(Code::BadRequest, fault.to_string());
             let method = message::split(name).1;
             turn.out
@@ -180,7 +180,7 @@ impl ThriftConnection {
         let Side::Server(server) = &mut self.side else {
             return Err(SendError::Unsupported);
         };
-        let asked = server.asked.remove(&stream).ok_or(SendError::Closed)?;
+        let asked = server.asked.remove(stream).ok_or(SendError::Closed)?;
         let written = self.codec.respond(head, &asked, turn.out);
         Ok(written.unwrap_or_else(|bad| {
             // What cannot be translated cannot be passed on either.
@@ -311,7 +311,7 @@ impl Connection for ThriftConnection {
             Frame::Head(head) => self.request(stream, &head, turn),
             Frame::Reset(_) => {
                 self.finished |= match &mut self.side {
-                    Side::Server(server) => server.asked.remove(&stream).is_some(),
+                    Side::Server(server) => server.asked.remove(stream).is_some(),
                     Side::Client(call) => call.as_ref().is_some_and(|c| c.stream == stream),
                 };
                 Ok(Written::Whole)
@@ -322,7 +322,7 @@ impl Connection for ThriftConnection {
 
     fn reply(&mut self, stream: StreamId, _echo: Echo, reply: &Reply, turn: &mut Turn<'_>) {
         if let Side::Server(server) = &mut self.side
-            && let Some(asked) = server.asked.remove(&stream)
+            && let Some(asked) = server.asked.remove(stream)
         {
             turn.out.put(&asked.answer(reply));
         }

@@ -65,11 +65,12 @@ mod rewrite;
 mod transcode;
 mod translate;
 mod transport;
+mod unanswered;
 mod varint;
 mod walk;
 mod zlib;
 
-pub use options::{Choice, Options, Values, factory};
+pub use options::{Choice, Names, Options, Values, factory};
 pub use transport::Transport;
 
 /// Name in configuration, metrics and logs.
@@ -119,7 +120,7 @@ impl Protocol for Thrift {
 
     fn connection(&self, role: Role, limits: &Limits, _now: Instant) -> Box<dyn Connection> {
         let codec = Codec {
-            options: self.options,
+            options: self.options.clone(),
             longest: limits.max_message_bytes,
         };
         Box::new(ThriftConnection::new(codec, role))

@@ -9,7 +9,7 @@ use super::Thrift;
 use super::transport::Transport;
 
 /// What peers speak, and how [`Thrift`] behaves where the wire leaves a choice.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Options {
     /// `transport`: `auto`, `framed`, `unframed` or `header`. Default `auto`, which tells them by
     /// the first bytes of each message. Of a listener: others than the given one end the connection.
@@ -24,7 +24,16 @@ pub struct Options {
     /// `validate`: whether the arguments of calls in frames are walked over, so that servers get
     /// none that are malformed. Those of unframed calls always are. Default `false`.
     pub validate: bool,
+    /// `one_way`: names of calls that nobody answers, as on the wire: `method`, or `Service:method`.
+    /// Of a listener, for clients that write their one-way calls as ordinary ones, as those of the Go
+    /// library do: without it the next call of their connection waits for the answer to the one
+    /// before. Default none.
+    pub one_way: Names,
 }
+
+/// Names of calls.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Names(Option<Arc<[Box<str>]>>);
 
 /// One of several, or whichever the peer chooses.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -52,6 +61,24 @@ impl Values {
             Self::Binary => "binary",
             Self::Compact => "compact",
         }
+    }
+}
+
+impl Names {
+    /// No names.
+    pub const NONE: Self = Self(None);
+
+    /// Whether `name` is one of them.
+    pub fn contains(&self, name: &[u8]) -> bool {
+        let mut names = self.0.iter().flat_map(|names| names.iter());
+        names.any(|one| one.as_bytes() == name)
+    }
+}
+
+impl FromIterator<String> for Names {
+    fn from_iter<I: IntoIterator<Item = String>>(names: I) -> Self {
+        let names: Arc<[_]> = names.into_iter().map(String::into_boxed_str).collect();
+        Self((!names.is_empty()).then_some(names))
     }
 }
 
@@ -83,8 +110,9 @@ impl Options {
                 "protocol" => options.protocol = values(value)?,
                 "multiplexing" => options.multiplexing = flag(key, value)?,
                 "validate" => options.validate = flag(key, value)?,
+                "one_way" => options.one_way = names(key, value)?,
                 _ => {
-                    let known = "thrift knows transport, protocol, multiplexing and validate";
+                    let known = "thrift knows transport, protocol, multiplexing, validate, one_way";
                     return Err(OptionsError(format!("unknown option {key}; {known}")));
                 }
             }
@@ -125,6 +153,16 @@ fn flag(key: &str, value: &Value) -> Result<bool, OptionsError> {
     value.as_bool().ok_or_else(wrong)
 }
 
+fn names(key: &str, value: &Value) -> Result<Names, OptionsError> {
+    let wrong = || OptionsError(format!("{key}: not a list of names"));
+    let names = value.as_array().ok_or_else(wrong)?.iter();
+    let read = |name: &Value| match name.as_str() {
+        Some(name) if !name.is_empty() => Ok(name.to_owned()),
+        _ => Err(wrong()),
+    };
+    names.map(read).collect()
+}
+
 fn refuse<T>(text: &str) -> Result<T, OptionsError> {
     Err(OptionsError(text.to_owned()))
 }
@@ -140,15 +178,20 @@ mod tests {
         assert_eq!(Options::read(&Value::Null), Ok(Options::default()));
         let given = json!({
             "transport": "header", "protocol": "compact", "multiplexing": true, "validate": true,
+            "one_way": ["note", "Demo:note"],
         });
         let read = Options {
             transport: Choice::Only(Transport::Header),
             protocol: Choice::Only(Values::Compact),
             multiplexing: true,
             validate: true,
+            one_way: ["note", "Demo:note"]
+                .map(str::to_owned)
+                .into_iter()
+                .collect(),
         };
         assert_eq!(Options::read(&given), Ok(read));
-        let auto = json!({"transport": "auto", "protocol": "auto"});
+        let auto = json!({"transport": "auto", "protocol": "auto", "one_way": []});
         assert_eq!(Options::read(&auto), Ok(Options::default()));
         for wrong in [
             json!({"transport": "http"}),
@@ -156,6 +199,9 @@ mod tests {
             json!({"protocol": "json"}),
             json!({"multiplexing": "yes"}),
             json!({"validate": 1}),
+            json!({"one_way": "note"}),
+            json!({"one_way": [""]}),
+            json!({"one_way": [1]}),
             json!({"typo": true}),
             json!([]),
         ] {

@@ -28,6 +28,8 @@ pub(super) struct Packet {
     pub(super) message: Option<Message>,
     /// What is wrong with it, if its frame is sound.
     pub(super) fault: Option<Bad>,
+    /// Whether it is a call that nobody answers, although its type does not say so.
+    is_unanswered: bool,
 }
 
 impl Packet {
@@ -46,6 +48,7 @@ impl Packet {
                     .or_else(|| Some(Fault::MessageType.at(transport.prefix())));
             }
         }
+        packet.is_unanswered = options.one_way.contains(packet.name(wire));
         if options.validate && transport != Transport::Unframed && packet.fault.is_none() {
             packet.fault = packet.walk(wire).err();
         }
@@ -96,6 +99,7 @@ impl Packet {
         let kind = match self.message.as_ref().map(|message| message.kind) {
             Some(message::REPLY | message::EXCEPTION) => Kind::Response,
             Some(message::ONE_WAY) => Kind::OneWay,
+            Some(message::CALL) if self.is_unanswered => Kind::OneWay,
             _ => Kind::Request,
         };
         let parse = match self.transport {
@@ -147,6 +151,7 @@ impl Packet {
             inflated: None,
             message: None,
             fault: None,
+            is_unanswered: false,
         };
         match transport {
             Transport::Unframed | Transport::Framed => {

@@ -1,6 +1,7 @@
 //! Heads: what is found in them, and what of them is passed on.
 
 use sabir_core::connection::Written;
+use sabir_core::head::Stage;
 use sabir_core::name::Name;
 use sabir_core::outcome::{Code, Party};
 use sabir_core::protocol::{Protocol, Sniff};
@@ -137,6 +138,10 @@ fn absolute_targets_name_the_host() {
             "GET /x HTTP/1.0\r\nX: 1\r\n\r\n",
             "GET /x HTTP/1.1\r\nhost: \r\nX: 1\r\n\r\n",
         ),
+        (
+            "GET /x HTTP/1.1\r\nhost: \r\nX: 1\r\n\r\n",
+            "GET /x HTTP/1.1\r\nhost: \r\nX: 1\r\n\r\n",
+        ),
     ] {
         let head = request(text);
         assert!(head.end);
@@ -263,7 +268,7 @@ fn interim_responses_are_passed_on_to_those_who_understand_them() {
     let mut client = End::client("GET");
     client.feed(hints).unwrap();
     let (_, head) = client.head();
-    assert!(head.interim && !head.end);
+    assert!(head.stage == Stage::Interim && !head.end);
 }
 
 #[test]

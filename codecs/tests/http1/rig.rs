@@ -9,7 +9,7 @@ use sabir_core::connection::{
     Connection, ConnectionError, Event, EventKind, SendError, Turn, Written,
 };
 use sabir_core::frame::{Frame, StreamId};
-use sabir_core::head::{Echo, Head};
+use sabir_core::head::{Echo, Head, Stage};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::output::Output;
 use sabir_core::protocol::{Limits, Role};
@@ -212,6 +212,8 @@ pub(crate) struct Proxy {
     responses: Pump,
     /// Streams of the exchange: the client's, and ours towards the server.
     stream: Option<(StreamId, StreamId)>,
+    /// Directions of the exchange that have to end before it has.
+    awaited: u8,
     last: u64,
 }
 
@@ -223,6 +225,7 @@ impl Proxy {
             requests: Pump::default(),
             responses: Pump::default(),
             stream: None,
+            awaited: 0,
             last: 100,
         }
     }
@@ -276,9 +279,12 @@ impl Proxy {
             self.pump();
             let frames = self.up.frames();
             let idle = frames.is_empty();
-            frames
-                .into_iter()
-                .for_each(|(_, frame)| self.responses.push(frame));
+            for (_, frame) in frames {
+                if matches!(&frame, Frame::Head(head) if head.stage == Stage::Tunnel) {
+                    self.awaited += 1;
+                }
+                self.responses.push(frame);
+            }
             self.pump();
             let unread = self.down.input.len();
             if unread > 0 && self.down.conn.wants_read() {
@@ -302,6 +308,7 @@ impl Proxy {
                     "one exchange at a time"
                 );
                 self.stream = Some((stream, StreamId(self.last)));
+                self.awaited = 1;
             }
             Frame::Reset(_) => {
                 self.pump();
@@ -324,19 +331,20 @@ impl Proxy {
             responses,
             ..
         } = self;
-        let moved = self
+        let asked = self
             .up
             .with(|conn, turn| requests.run(conn, up, usize::MAX, turn))
             .unwrap();
         self.down
-            .with(|conn, turn| conn.consumed(down, moved.bytes, turn));
+            .with(|conn, turn| conn.consumed(down, asked.bytes, turn));
         let moved = self
             .down
             .with(|conn, turn| responses.run(conn, down, usize::MAX, turn))
             .unwrap();
         self.up
             .with(|conn, turn| conn.consumed(up, moved.bytes, turn));
-        if moved.ended {
+        self.awaited -= u8::from(moved.ended) + u8::from(asked.ended && self.awaited > 1);
+        if self.awaited == 0 {
             self.stream = None;
         }
     }

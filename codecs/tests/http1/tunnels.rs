@@ -1,9 +1,11 @@
 //! Connections that become something else: WebSocket and CONNECT.
 
+use sabir_core::frame::Frame;
 use sabir_core::outcome::Code;
+use sabir_core::protocol::Role;
 use serde_json::{Value, json};
 
-use crate::rig::{End, GET, Proxy};
+use crate::rig::{End, GET, Proxy, response};
 
 const ASK: &str = "GET /chat HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: WebSocket\r\nSec-WebSocket-Key: k\r\n\r\n";
 const GRANT: &str = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
@@ -24,7 +26,11 @@ fn websockets_pass_as_bytes() {
     );
     assert_eq!(proxy.server_says("\0\r\n"), "\0\r\n");
     assert_eq!(proxy.server_closes(), "");
-    assert!(proxy.up.conn.is_finished() && proxy.down.conn.is_finished());
+    assert!(proxy.down.conn.wants_shutdown() && !proxy.up.conn.is_finished());
+    assert_eq!(proxy.client_says("more"), "more");
+    proxy.down.eof().unwrap();
+    proxy.client_says("");
+    assert!(proxy.up.conn.is_finished());
 }
 
 #[test]
@@ -38,7 +44,7 @@ fn each_side_of_a_tunnel_may_end_alone() {
     assert!(proxy.up.conn.wants_shutdown() && !proxy.up.conn.is_finished());
     assert_eq!(proxy.server_says("the rest"), "the rest");
     proxy.server_closes();
-    assert!(proxy.up.conn.is_finished() && proxy.down.conn.is_finished());
+    assert!(proxy.up.conn.is_finished() && proxy.down.conn.wants_shutdown());
 }
 
 #[test]
@@ -123,4 +129,19 @@ fn connect_opens_a_tunnel_where_it_is_allowed() {
     let down = proxy.server_says("HTTP/1.1 403 No\r\nContent-Length: 2\r\n\r\nno");
     assert_eq!(down, "HTTP/1.1 403 No\r\ncontent-length: 2\r\n\r\nno");
     assert_eq!(proxy.client_says(GET), GET);
+}
+
+/// HTTP/2 can grant a tunnel and end its side of it at once.
+#[test]
+fn a_tunnel_that_is_granted_and_ended_at_once_is_over() {
+    let mut server = End::new(Role::Server, json!({"connect": true}));
+    server
+        .feed("CONNECT a:443 HTTP/1.1\r\nHost: a:443\r\n\r\nearly")
+        .unwrap();
+    let (stream, _) = server.head();
+    let granted = response("HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert!(granted.end);
+    let _ = server.send(stream, Frame::Head(granted)).unwrap();
+    assert!(server.conn.is_finished());
+    assert!(server.frames().is_empty(), "the exchange is over");
 }

@@ -153,3 +153,42 @@ fn pings_are_answered_with_what_they_brought() {
     // H7 of the collected vectors.
     assert_eq!(server.written(), b"\0\0\x08\x06\x01\0\0\0\x0012345678");
 }
+
+/// A client that takes all its windows allow, and never opens them again.
+fn shut(options: Options, settings: &[u8]) -> Side {
+    let mut server = Side::greeted(options);
+    server.feed(&raw(4, 0, 0, settings)).unwrap();
+    server.feed(&headers(1, true, &GET)).unwrap();
+    server.send(1, Frame::Head(response(false, "200"))).unwrap();
+    server
+}
+
+const STALL: Duration = Duration::from_secs(300);
+
+#[test]
+fn a_connection_that_stays_shut_without_streams_is_not_due_for_ever() {
+    let mut server = shut(Options::default(), &[0, 4, 0, 1, 0, 0]);
+    server.data(1, &[0; 65_535], true).unwrap();
+    assert_eq!(server.wait(STALL), Ok(()));
+    let due = server.conn.next_timeout();
+    assert!(due.is_none_or(|due| due > server.now), "{due:?}");
+}
+
+#[test]
+fn streams_that_begin_with_a_shut_window_are_not_waited_for_for_ever() {
+    let mut server = shut(Options::default(), &[0, 4, 0, 0, 0, 0]);
+    server.written();
+    assert!(server.conn.next_timeout().is_some());
+    assert_eq!(server.wait(STALL), Ok(()));
+    assert_eq!(server.codes(), [(FrameKind::Reset, 1, 11)]);
+}
+
+#[test]
+fn streams_whose_window_was_shut_by_settings_are_not_waited_for_for_ever() {
+    let mut server = shut(Options::default(), &[]);
+    server.data(1, b"x", false).unwrap();
+    server.feed(&raw(4, 0, 0, &[0, 4, 0, 0, 0, 0])).unwrap();
+    server.written();
+    assert_eq!(server.wait(STALL), Ok(()));
+    assert_eq!(server.codes(), [(FrameKind::Reset, 1, 11)]);
+}

@@ -2,6 +2,7 @@
 
 use sabir_codecs::http2::Options;
 use sabir_codecs::http2::frame::Kind as FrameKind;
+use sabir_core::head::Stage;
 use sabir_core::outcome::{Code, Party};
 
 use crate::side::{GET, Side, data, foreign, get, headers, value};
@@ -119,12 +120,12 @@ fn interim_responses_are_marked_and_come_before_the_answer() {
             .feed(&headers(1, false, &[(":status", status)]))
             .unwrap();
         let head = client.head();
-        assert!(head.interim && !head.end, "{status}");
+        assert!(head.stage == Stage::Interim && !head.end, "{status}");
     }
     client
         .feed(&headers(1, true, &[(":status", "200")]))
         .unwrap();
-    assert!(!client.head().interim);
+    assert_eq!(client.head().stage, Stage::Final);
 }
 
 #[test]

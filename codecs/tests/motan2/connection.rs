@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 use sabir_codecs::motan2::Motan2;
-use sabir_core::connection::{Connection, ConnectionError, Event, Turn};
+use sabir_core::connection::{Connection, ConnectionError, Event, EventKind, Turn};
+use sabir_core::frame::Frame;
 use sabir_core::message::MessageConnection;
 use sabir_core::outcome::Code;
 use sabir_core::output::Output;
@@ -57,6 +58,32 @@ fn heartbeats_are_answered_and_go_no_further() {
     ] {
         let heard = hear(&ping, Limits::default());
         assert_eq!((heard.result, heard.events, heard.said), (Ok(()), 0, pong));
+    }
+}
+
+#[test]
+fn a_long_body_arrives_in_pieces() {
+    let wire = messages::long_request();
+    for len in [1, 1460, 4096, wire.len() - 1] {
+        let now = Instant::now();
+        let limits = Limits::default();
+        let mut conn = MessageConnection::new(Arc::new(Motan2::default()), &limits, now);
+        let (mut events, mut out) = (VecDeque::<Event>::new(), Output::default());
+        let mut input = BytesMut::new();
+        for piece in wire.chunks(len) {
+            assert!(events.is_empty(), "nothing is told before the last byte");
+            input.extend_from_slice(piece);
+            let mut turn = Turn {
+                now,
+                events: &mut events,
+                out: &mut out,
+            };
+            assert_eq!(conn.recv(&mut input, &mut turn), Ok(()));
+        }
+        let Some(EventKind::Frame(Frame::Head(head))) = events.pop_front().map(|e| e.kind) else {
+            panic!("no message from pieces of {len}");
+        };
+        assert_eq!((head.wire(), events.len(), input.len()), (&wire, 0, 0));
     }
 }
 

@@ -33,6 +33,35 @@ sabir_core::codec_kit!(
     |f: &mut dyn FnMut()| allocation_counter::measure(f).bytes_max
 );
 
+/// Most of the suite for a body that is not copied on the way out. Cutting and corrupting it at each
+/// byte, which nobody reads, would take most of the time of all tests; [`connection`] cuts it at some.
+mod long_body {
+    use super::*;
+
+    fn samples() -> Samples {
+        Samples {
+            requests: vec![messages::long_request()],
+            responses: vec![],
+            others: vec![],
+        }
+    }
+
+    #[test]
+    fn unchanged_is_identical_but_for_the_id() {
+        sabir_core::kit::unchanged_is_identical_but_for_the_id(Motan2::default, &samples());
+    }
+
+    #[test]
+    fn mutation_keeps_the_rest() {
+        sabir_core::kit::mutation_keeps_the_rest(Motan2::default, &samples());
+    }
+
+    #[test]
+    fn truncation_waits() {
+        sabir_core::kit::truncation_waits(Motan2::default, &samples());
+    }
+}
+
 /// The id and the head of a whole message, which has to be sound.
 fn decode(wire: &Bytes) -> (u64, Head) {
     let decoded = Motan2::default().decode(wire.clone());

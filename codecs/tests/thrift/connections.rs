@@ -1,7 +1,7 @@
 //! Whose turn it is, and whom an answer is for.
 
 use bytes::Bytes;
-use sabir_codecs::thrift::{Choice, Options};
+use sabir_codecs::thrift::{Choice, Names, Options};
 use sabir_core::connection::{ConnectionError, SendError, Written};
 use sabir_core::frame::StreamId;
 use sabir_core::head::Kind;
@@ -20,6 +20,7 @@ const MULTIPLEXING: Options = Options {
     protocol: Choice::Auto,
     multiplexing: true,
     validate: false,
+    one_way: Names::NONE,
 };
 
 /// A void result of `hi` with sequence id `seqid`.
@@ -74,6 +75,32 @@ fn calls_without_answer_do_not_hold_back_the_next() {
         assert_eq!(client.sent(), unframed(T3N));
     }
     assert!(client.open(StreamId(3)));
+}
+
+/// Clients of the Go library give one-way calls the type of ordinary ones.
+#[test]
+fn calls_that_nobody_answers_may_be_known_by_name() {
+    let names = ["hi", "Calc:add"].map(str::to_owned);
+    let options = Options {
+        one_way: names.into_iter().collect(),
+        ..Options::default()
+    };
+    let mut server = Driven::new(Role::Server, &options);
+    let other_service = T4.replace("43616c63", "436f7265");
+    let all = [framed(T1), unframed(T3), unframed(T4)].concat();
+    let heads = server.recv(&[&all[..], &unframed(&other_service)].concat());
+    let heads = heads.unwrap();
+    let kinds: Vec<_> = heads.iter().map(|(_, head)| head.kind).collect();
+    assert_eq!(
+        kinds,
+        [Kind::OneWay, Kind::OneWay, Kind::OneWay, Kind::Request]
+    );
+    assert_eq!(get(&heads[0].1, ":type").as_deref(), Some("call"));
+
+    let mut client = Driven::client();
+    let sent = client.send(StreamId(1), heads[0].1.clone());
+    assert_eq!((sent, client.sent()), (Ok(Written::Whole), framed(T1)));
+    assert!(client.open(StreamId(2)), "no answer is awaited");
 }
 
 #[test]
@@ -134,8 +161,8 @@ fn an_answer_that_cannot_be_completed_ends_the_callers_connection() {
 
 #[test]
 fn multiplexed_calls_get_ids_of_the_connection_and_their_own_back() {
-    let mut server = Driven::new(Role::Server, MULTIPLEXING);
-    let mut client = Driven::new(Role::Client, MULTIPLEXING);
+    let mut server = Driven::new(Role::Server, &MULTIPLEXING);
+    let mut client = Driven::new(Role::Client, &MULTIPLEXING);
     let both = [call(0), call(0)].concat();
     let calls = server.recv(&both).unwrap();
     assert_eq!(calls.len(), 2);
@@ -163,8 +190,8 @@ fn multiplexed_calls_get_ids_of_the_connection_and_their_own_back() {
 
 #[test]
 fn both_ids_of_a_header_are_given_back() {
-    let mut server = Driven::new(Role::Server, MULTIPLEXING);
-    let mut client = Driven::new(Role::Client, MULTIPLEXING);
+    let mut server = Driven::new(Role::Server, &MULTIPLEXING);
+    let mut client = Driven::new(Role::Client, &MULTIPLEXING);
     let payload = |kind, id: u32| bytes(&format!("8001000{kind}000000026869{id:08x}00"));
     let (stream, head) = server.recv_one(&header(9, "0000", &payload(1, 9)));
     let _ = client.send(StreamId(300), head);
@@ -176,7 +203,7 @@ fn both_ids_of_a_header_are_given_back() {
 
 #[test]
 fn ids_behind_zlib_are_rewritten_too() {
-    let mut client = Driven::new(Role::Client, MULTIPLEXING);
+    let mut client = Driven::new(Role::Client, &MULTIPLEXING);
     assert_eq!(
         client.send(StreamId(300), decode(&unframed(T9))),
         Ok(Written::Whole)

@@ -181,7 +181,7 @@ fn an_exception_of_the_framework_says_what_it_is() {
 
 #[test]
 fn first_bytes_tell_thrift_from_others() {
-    let sniff = |options, bytes: &[u8]| Thrift::new(options).sniff(bytes);
+    let sniff = |options: &Options, bytes: &[u8]| Thrift::new(options.clone()).sniff(bytes);
     let auto = Options::default();
     for wire in [
         unframed(T1),
@@ -194,7 +194,7 @@ fn first_bytes_tell_thrift_from_others() {
         unframed(T8),
         unframed(T9),
     ] {
-        let told = (1..=wire.len()).map(|len| sniff(auto, &wire[..len]));
+        let told = (1..=wire.len()).map(|len| sniff(&auto, &wire[..len]));
         let told: Vec<_> = told.collect();
         let more = told.iter().position(|&sniff| sniff == Sniff::Yes);
         assert!(more.is_some_and(|more| more < 40), "{wire:?}");
@@ -211,12 +211,12 @@ fn first_bytes_tell_thrift_from_others() {
         b"SSH-2.0-x\r\n",
         b"*1\r\n$4\r\nPING\r\n",
     ] {
-        assert_eq!(sniff(auto, other), Sniff::No, "{other:?}");
+        assert_eq!(sniff(&auto, other), Sniff::No, "{other:?}");
     }
     let unframed_only = Options {
         transport: Choice::Only(Transport::Unframed),
         ..auto
     };
-    assert_ne!(sniff(unframed_only, &framed(T1)), Sniff::Yes);
-    assert_eq!(sniff(unframed_only, &unframed(T2)), Sniff::Yes);
+    assert_ne!(sniff(&unframed_only, &framed(T1)), Sniff::Yes);
+    assert_eq!(sniff(&unframed_only, &unframed(T2)), Sniff::Yes);
 }

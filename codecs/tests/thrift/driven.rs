@@ -25,13 +25,13 @@ pub(crate) struct Driven {
 }
 
 impl Driven {
-    pub(crate) fn new(role: Role, options: Options) -> Self {
+    pub(crate) fn new(role: Role, options: &Options) -> Self {
         let limits = Limits {
             max_message_bytes: LONGEST,
             ..Limits::default()
         };
         Self {
-            conn: Thrift::new(options).connection(role, &limits, Instant::now()),
+            conn: Thrift::new(options.clone()).connection(role, &limits, Instant::now()),
             events: VecDeque::new(),
             out: Output::default(),
             input: BytesMut::new(),
@@ -39,11 +39,11 @@ impl Driven {
     }
 
     pub(crate) fn server() -> Self {
-        Self::new(Role::Server, Options::default())
+        Self::new(Role::Server, &Options::default())
     }
 
     pub(crate) fn client() -> Self {
-        Self::new(Role::Client, Options::default())
+        Self::new(Role::Client, &Options::default())
     }
 
     /// Lets `bytes` arrive behind what is unread; returns the heads that arrived.

@@ -85,7 +85,7 @@ fn driven(
     wire: &[u8],
     piece: usize,
     role: Role,
-    options: Options,
+    options: &Options,
 ) -> (Vec<Bytes>, Vec<u8>, Option<ConnectionError>) {
     let mut conn = Driven::new(role, options);
     let (mut seen, mut sent) = (Vec::new(), Vec::new());
@@ -134,7 +134,7 @@ proptest! {
     ) {
         let wire = [&crate::vectors::bytes(head)[..], &body].concat();
         for role in [Role::Server, Role::Client] {
-            driven(&wire, wire.len(), role, Options::default());
+            driven(&wire, wire.len(), role, &Options::default());
         }
         exercise(&wire.into());
     }
@@ -148,8 +148,8 @@ proptest! {
     ) {
         let options = Options { validate, multiplexing, ..Options::default() };
         let wire = wires.concat();
-        let whole = driven(&wire, wire.len(), Role::Server, options);
-        let pieces = driven(&wire, piece, Role::Server, options);
+        let whole = driven(&wire, wire.len(), Role::Server, &options);
+        let pieces = driven(&wire, piece, Role::Server, &options);
         prop_assert_eq!(whole.0, pieces.0);
         prop_assert_eq!(whole.2, pieces.2);
         if !multiplexing {
@@ -174,11 +174,11 @@ proptest! {
         for (_, head) in heads {
             let (is_sound, is_unframed) = (head.fault().is_none(), transport == Transport::Unframed);
             let method = head.method().to_vec();
-            let mut client = Driven::new(Role::Client, options);
+            let mut client = Driven::new(Role::Client, &options);
             if client.send(StreamId(1), head).is_err() || !is_sound {
                 continue;
             }
-            let (heads, result) = Driven::new(Role::Server, options).recv_until_error(&client.sent());
+            let (heads, result) = Driven::new(Role::Server, &options).recv_until_error(&client.sent());
             prop_assert_eq!((heads.len(), result), (1, Ok(())));
             prop_assert_eq!(heads[0].1.method(), method);
             // Frames that need no translation are not looked into.

@@ -47,7 +47,7 @@ fn validated(wire: &[u8]) -> String {
         validate: true,
         ..Options::default()
     };
-    answered(&mut Driven::new(Role::Server, options), wire)
+    answered(&mut Driven::new(Role::Server, &options), wire)
 }
 
 /// `hex` with the first occurrence of `old` as `new`.
@@ -70,6 +70,10 @@ fn lengths_of_frames_that_no_message_has() {
         .unwrap_err();
     let (len, limit) = (0x8000_0003, LONGEST);
     assert_eq!(bomb, ConnectionError::TooLong { len, limit });
+    // fbthrift's frames with a length of 64 bits.
+    let big = Driven::server().recv(b"BIGF\0\0\0\0\0\x10\0\0");
+    let (len, limit) = (0x4249_474a, LONGEST);
+    assert_eq!(big.unwrap_err(), ConnectionError::TooLong { len, limit });
     let at_limit = (LONGEST as u32 - 4).to_be_bytes();
     let at_limit = [&at_limit[..], &[0x80, 1]].concat();
     assert_eq!(Driven::server().recv(&at_limit).unwrap().len(), 0);
@@ -77,6 +81,9 @@ fn lengths_of_frames_that_no_message_has() {
 
 #[test]
 fn other_protocols_are_named() {
+    for word in ["GET ", "POST", "HEAD", "PUT ", "DELE", "OPTI", "HTTP"] {
+        assert_eq!(closes(word.as_bytes()).part, "transport (this is HTTP)");
+    }
     for (hello, part) in [
         (&b"GET / HTTP/1.1"[..], "transport (this is HTTP)"),
         (b"PRI * HTTP/2.0", "transport (this is HTTP)"),
@@ -171,6 +178,22 @@ fn bodies_that_are_no_struct_end_unframed_connections_with_a_word() {
 }
 
 #[test]
+fn nobody_is_told_of_a_one_way_call_that_is_no_struct() {
+    let broken = with(T1, "080002", "050002");
+    let one_way = with(&broken, "80010001", "80010004");
+    let names = ["hi".to_owned()].into_iter().collect();
+    let by_name = Options {
+        one_way: names,
+        ..Options::default()
+    };
+    for (options, hex) in [(Options::default(), one_way), (by_name, broken)] {
+        let mut server = Driven::new(Role::Server, &options);
+        assert!(server.recv(&bytes(&hex)).is_err());
+        assert!(server.sent().is_empty());
+    }
+}
+
+#[test]
 fn bodies_that_are_no_struct_are_refused_in_frames_on_demand() {
     for (hex, _) in bodies() {
         assert_eq!(validated(&framed(&hex)), "7", "{hex}");
@@ -238,7 +261,7 @@ fn frames_may_be_longer_than_their_message() {
         validate: true,
         ..Options::default()
     };
-    let (_, head) = Driven::new(Role::Server, options).recv_one(&longer);
+    let (_, head) = Driven::new(Role::Server, &options).recv_one(&longer);
     assert_eq!(head.fault(), None);
 }
 
@@ -361,14 +384,14 @@ fn a_transport_or_protocol_that_is_excluded_ends_the_connection() {
         for sent in transports {
             let options = of(Choice::Only(wanted), Choice::Auto);
             for wire in samples(sent) {
-                let got = Driven::new(Role::Server, options).recv(&wire);
+                let got = Driven::new(Role::Server, &options).recv(&wire);
                 assert_eq!(got.is_ok_and(|heads| heads.len() == 1), wanted == sent);
             }
         }
         for (protocol, taken) in [(Values::Binary, 0), (Values::Compact, 1)] {
             let options = of(Choice::Auto, Choice::Only(protocol));
             for (i, wire) in samples(wanted).iter().enumerate() {
-                let got = Driven::new(Role::Server, options).recv(wire);
+                let got = Driven::new(Role::Server, &options).recv(wire);
                 assert_eq!(got.is_ok(), i == taken, "{wire:?}");
             }
         }

@@ -49,7 +49,7 @@ fn each_side_gets_its_own_transport_and_protocol() {
             for to in TRANSPORTS {
                 for understood in PROTOCOLS {
                     let mut server = Driven::server();
-                    let mut client = Driven::new(Role::Client, cluster(to, understood));
+                    let mut client = Driven::new(Role::Client, &cluster(to, understood));
                     let (stream, head) = server.recv_one(&message(from, spoken, T1, T3));
                     assert_eq!(client.send(StreamId(9), head), Ok(Written::Whole));
                     assert_eq!(client.sent(), message(to, understood, T1, T3));
@@ -70,7 +70,7 @@ fn each_side_gets_its_own_transport_and_protocol() {
 }
 
 /// What a server gets of `wire`.
-fn sent(wire: &Bytes, options: Options, change: impl Fn(&mut Head)) -> (Written, Bytes) {
+fn sent(wire: &Bytes, options: &Options, change: impl Fn(&mut Head)) -> (Written, Bytes) {
     let mut head = Driven::server().recv_one(wire).1;
     change(&mut head);
     let mut client = Driven::new(Role::Client, options);
@@ -82,15 +82,15 @@ fn sent(wire: &Bytes, options: Options, change: impl Fn(&mut Head)) -> (Written,
 fn the_old_binary_protocol_is_read_by_all_but_header() {
     let binary = |transport| cluster(transport, Values::Binary);
     let same = |_: &mut Head| {};
-    let (_, wire) = sent(&framed(T2), binary(Transport::Framed), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Framed), same);
     assert_eq!(wire, framed(T2));
-    let (_, wire) = sent(&framed(T2), binary(Transport::Unframed), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Unframed), same);
     assert_eq!(wire, unframed(T2));
-    let (_, wire) = sent(&framed(T2), binary(Transport::Header), same);
+    let (_, wire) = sent(&framed(T2), &binary(Transport::Header), same);
     assert_eq!(wire, header(1, "0000", &bytes(T1)));
     let (_, wire) = sent(
         &framed(T2),
-        cluster(Transport::Framed, Values::Compact),
+        &cluster(Transport::Framed, Values::Compact),
         same,
     );
     assert_eq!(wire, framed(T3));
@@ -104,27 +104,65 @@ fn the_old_binary_protocol_is_read_by_all_but_header() {
     );
 }
 
+/// Writers differ in how they spell a bool; readers take what is not false for true, or not true for
+/// false.
+#[test]
+fn values_are_the_same_however_they_are_spelt() {
+    let binary = |body: &str| framed(&format!("8001000100000002686900000001{body}00"));
+    let compact = |body: &str| framed(&format!("822101026869{body}00"));
+    let to_compact = cluster(Transport::Framed, Values::Compact);
+    let to_binary = cluster(Transport::Framed, Values::Binary);
+    for (from, to) in [
+        ("02000102", "11"),
+        ("0f0001020000000301ff00", "1931010102"),
+        (
+            "10000100112233445566778899aabbccddeeff",
+            "1d00112233445566778899aabbccddeeff",
+        ),
+        ("06fffeffff", "040301"),
+    ] {
+        let (_, wire) = sent(&binary(from), &to_compact, |_| {});
+        assert_eq!(wire, compact(to), "{from}");
+    }
+    for (from, to) in [
+        // The type of elements is that of true or that of false, and false is 2 or 0.
+        ("1931010200", "0f00010200000003010000"),
+        ("1a32010200", "0e00010200000003010000"),
+        ("1b0111 0200", "0d0001020200000001 0000"),
+        (
+            "1d00112233445566778899aabbccddeeff",
+            "10000100112233445566778899aabbccddeeff",
+        ),
+        // An id below the one before, and one far above.
+        ("2309 03020a", "03000209 0300010a"),
+        ("13090380020a", "03000109 030080 0a"),
+    ] {
+        let (_, wire) = sent(&compact(from), &to_binary, |_| {});
+        assert_eq!(wire, binary(to), "{from}");
+    }
+}
+
 #[test]
 fn pairs_come_along_where_there_is_a_place_for_them() {
     let lane = |head: &mut Head| head.set(&Name::new("lane"), b"blue");
     let header_compact = cluster(Transport::Header, Values::Compact);
-    let (written, wire) = sent(&framed(T1), header_compact, lane);
+    let (written, wire) = sent(&framed(T1), &header_compact, lane);
     assert_eq!(written, Written::Whole);
     assert_eq!(
         wire,
         header(1, "0200 0101 046c616e6504626c7565", &bytes(T3))
     );
-    let (written, wire) = sent(&unframed(T9), header_compact, lane);
+    let (written, wire) = sent(&unframed(T9), &header_compact, lane);
     assert_eq!(written, Written::Whole);
     let pairs = "0200 0102 016b0176 046c616e6504626c7565";
     assert_eq!(wire, header(1, pairs, &bytes(T3)), "without its transform");
     let removed = |head: &mut Head| head.remove(&Name::new("k"));
-    let (_, wire) = sent(&unframed(T9), header_compact, removed);
+    let (_, wire) = sent(&unframed(T9), &header_compact, removed);
     assert_eq!(wire, header(1, "0200", &bytes(T3)));
     let framed_compact = cluster(Transport::Framed, Values::Compact);
-    let (written, wire) = sent(&unframed(T9), framed_compact, lane);
+    let (written, wire) = sent(&unframed(T9), &framed_compact, lane);
     assert_eq!((written, wire), (Written::Unmodified, framed(T3)));
-    let (written, wire) = sent(&unframed(T9), framed_compact, |_| {});
+    let (written, wire) = sent(&unframed(T9), &framed_compact, |_| {});
     assert_eq!((written, wire), (Written::Whole, framed(T3)));
 }
 
@@ -135,12 +173,12 @@ fn names_and_ids_are_rewritten_on_the_way() {
         ..cluster(Transport::Header, Values::Compact)
     };
     let method = |head: &mut Head| head.set(&Name::new("method"), b"sum");
-    let (written, wire) = sent(&framed(T4), options, method);
+    let (written, wire) = sent(&framed(T4), &options, method);
     assert_eq!(written, Written::Whole);
     let want = header(300, "0200", &bytes("8221ac020843616c633a73756d00"));
     assert_eq!(wire, want);
     let version = |head: &mut Head| head.set(&Name::new("version"), b"1");
-    let (written, wire) = sent(&framed(T4), options, version);
+    let (written, wire) = sent(&framed(T4), &options, version);
     assert_eq!(written, Written::Unmodified);
     assert_eq!(decode(&wire).service(), b"Calc");
 }
@@ -152,12 +190,12 @@ fn nothing_follows_a_message_out_of_its_frame() {
         (Transport::Unframed, unframed(T1)),
         (Transport::Framed, longer.clone()),
     ] {
-        let (_, wire) = sent(&longer, cluster(transport, Values::Binary), |_| {});
+        let (_, wire) = sent(&longer, &cluster(transport, Values::Binary), |_| {});
         assert_eq!(wire, want);
     }
     let (_, wire) = sent(
         &longer,
-        cluster(Transport::Unframed, Values::Compact),
+        &cluster(Transport::Unframed, Values::Compact),
         |_| {},
     );
     assert_eq!(wire, unframed(T3));
@@ -171,7 +209,7 @@ fn what_cannot_be_translated_is_not_sent() {
         (Transport::Unframed, Values::Binary),
     ] {
         let head = Driven::server().recv_one(&broken).1;
-        let mut client = Driven::new(Role::Client, cluster(transport, protocol));
+        let mut client = Driven::new(Role::Client, &cluster(transport, protocol));
         let refused = client.send(StreamId(1), head);
         assert!(matches!(refused, Err(SendError::Unsupported)));
         assert_eq!(client.sent(), "");

@@ -20,6 +20,11 @@
 //! crate `allocation-counter` as a dev-dependency it is
 //! `|f: &mut dyn FnMut()| allocation_counter::measure(f).bytes_max`.
 
+pub mod changes;
+pub mod relay;
+pub mod script;
+pub mod side;
+pub mod subject;
 pub mod windowed;
 
 use std::collections::VecDeque;

@@ -1072,7 +1072,8 @@ pub struct RouteAction {
     pub fallback_policy: ::core::option::Option<i32>,
     /// The time from the request's arrival to the end of its response; then the
     /// caller gets the protocol's timeout and a late response is dropped.
-    /// Absent: 15s; 0s: no limit.
+    /// Absent: 15s; 0s: no limit. A tunnel (an upgraded connection, CONNECT, tcp)
+    /// has to stand by then, and may stay as long as it likes.
     #[prost(message, optional, tag = "5")]
     pub timeout: ::core::option::Option<::prost_types::Duration>,
     /// What requests are sticky to, in clusters of the policy RING_HASH or MAGLEV.
@@ -1273,8 +1274,17 @@ impl ::prost::Name for DirectResponse {
         "type.googleapis.com/sabir.config.v1.DirectResponse".into()
     }
 }
-/// Changes of metadata, in this order: remove, set, add_if_absent, add. Refused
-/// where the protocol cannot carry them.
+/// Changes of metadata, in this order: remove, set, add_if_absent, append, add.
+/// Refused where the protocol cannot carry them.
+///
+/// Values may hold operators: %DOWNSTREAM_REMOTE_ADDRESS%,
+/// %DOWNSTREAM_LOCAL_ADDRESS% (both also with _WITHOUT_PORT),
+/// %DOWNSTREAM_LOCAL_PORT%, %PROTOCOL%, %REQ(name)% of the request before its
+/// changes, %RESP(name)% of the response, %METADATA(name)% of either,
+/// %UPSTREAM_HOST% in responses; %REQ(name?other)% falls back on another name. A
+/// percent sign itself is %%. An unknown operator is refused. A value of
+/// operators that comes out empty is no value: set leaves none, the others do
+/// nothing.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct MetadataMutation {
     /// Replaces all values of a name by this one.
@@ -1283,7 +1293,7 @@ pub struct MetadataMutation {
         ::prost::alloc::string::String,
         ::prost::alloc::string::String,
     >,
-    /// Appends a value to those of a name.
+    /// Adds a value to those of a name, where the protocol allows several.
     #[prost(btree_map = "string, string", tag = "2")]
     pub add: ::prost::alloc::collections::BTreeMap<
         ::prost::alloc::string::String,
@@ -1298,6 +1308,13 @@ pub struct MetadataMutation {
     /// Drops all values of a name.
     #[prost(string, repeated, tag = "4")]
     pub remove: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Makes one list of the values of a name and this one, with commas, as
+    /// X-Forwarded-For has it.
+    #[prost(btree_map = "string, string", tag = "5")]
+    pub append: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        ::prost::alloc::string::String,
+    >,
 }
 impl ::prost::Name for MetadataMutation {
     const NAME: &'static str = "MetadataMutation";

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
 use sabir_core::frame::{Frame, Reason, StreamId};
-use sabir_core::head::{Head, Kind};
+use sabir_core::head::{Head, Kind, Stage};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::pump::Pump;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -95,7 +95,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     Poll::Ready(Ok(Read::Some)) => progress = true,
                     Poll::Ready(Ok(Read::End)) => {
                         self.take_events();
-                        return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
+                        if !self.handle.is_half_closed() {
+                            return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
+                        }
+                        progress = true;
                     }
                     Poll::Ready(Err(error)) => {
                         self.take_events();
@@ -335,16 +338,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             .link
             .with(|conn, turn| pump.run(conn, stream, limit, turn));
         self.unwritten |= !pump.is_empty() && self.is_full();
-        let mut pending = self.handle.pending.borrow_mut();
-        let Some(waiting) = pending.get_mut(stream) else {
-            return;
-        };
-        let Ok(moved) = moved else { return };
-        waiting.pump = (!moved.ended).then_some(pump);
-        if moved.bytes > 0 {
-            let Caller { inbox, key } = &waiting.caller;
-            inbox.push(ToSession::Consumed(*key, moved.bytes));
-        }
+        self.handle.moved(stream, pump, moved, &self.worker);
     }
 
     /// Writes one frame of a message protocol, or the head of a stream.
@@ -432,6 +426,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         {
             return self.on_server_request(stream, frame);
         }
+        if matches!(&frame, Frame::Head(head) if head.stage == Stage::Tunnel) {
+            self.handle.open_tunnel(stream);
+        }
         self.last_used = self.link.now();
         let caller = if frame.ends() {
             self.end(stream, &frame)
@@ -447,8 +444,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// The response has ended, with `last`; tells the peer so if the request has not.
     fn end(&mut self, stream: StreamId, last: &Frame) -> Option<Caller> {
+        let is_reset = matches!(last, Frame::Reset(_));
+        if !is_reset && let Some(caller) = self.handle.half_close(stream) {
+            return Some(caller);
+        }
         let pending = self.handle.forget(stream, &self.worker)?;
-        if pending.pump.is_some() && !matches!(last, Frame::Reset(_)) {
+        if pending.pump.is_some() && !is_reset {
             self.write(stream, Frame::Reset(Reason::Cancelled));
         }
         Some(pending.caller)

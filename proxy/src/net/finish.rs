@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Place};
 use super::link::LinkError;
-use super::session::{Addresses, Ended, Session};
+use super::session::{Addresses, Session};
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -129,8 +129,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.worker.logs.write(&listener.access_log, &record);
     }
 
+    /// Closes the books; says whether the client is to hear a farewell.
+    pub(super) fn on_end(&mut self, ended: &Result<Ended, LinkError>) -> bool {
+        self.settle_accounts();
+        self.say_how_it_ended(ended);
+        self.cancel_all();
+        // Best effort: the peer may be gone.
+        !matches!(ended, Err(LinkError::Io(_)))
+    }
+
     /// Counts why the caller's connection ended.
-    pub(super) fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
+    fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
         let counter = match ended {
             Ok(Ended::ByPeer | Ended::Finished) => ListenerCounter::CxDestroyRemote,
             Ok(Ended::Unbound) => ListenerCounter::CxDestroyUpstream,
@@ -152,6 +161,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             tracing::debug!(%peer, %local, %error, "connection closed: not this protocol");
         }
     }
+}
+
+/// Why a session ended.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ended {
+    /// The client closed.
+    ByPeer,
+    /// Nothing happened for too long.
+    Idle,
+    /// The client sent nothing valid in time.
+    NoFirstMessage,
+    /// The client reads nothing while answers wait.
+    SlowReader,
+    /// The listener drains, and nothing is in flight.
+    Drained,
+    /// The listener drains, and what is in flight has had its time.
+    DrainTimeout,
+    /// The connection it was bound to is gone.
+    Unbound,
+    /// The protocol has said its last word.
+    Finished,
 }
 
 /// Why the proxy made an answer itself.

@@ -16,7 +16,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
-use super::session::{Session, ToSession};
+use super::session::{Addresses, Session, ToSession};
 use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -79,11 +79,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 sent: 0,
             })
         });
+        let Addresses { peer, local } = self.addresses;
         let key = self.exchanges.insert(Exchange {
             stream,
             echo: head.echo,
             one_way: head.kind == Kind::OneWay,
-            cx: Context::new(self.addresses.peer, self.link.now()),
+            cx: Context::new(peer, local, self.link.now()),
             place: Place::Here,
             routed: Routed::new(config),
             passed: Passed::default(),
@@ -252,7 +253,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.name(key, &head);
         let exchange = &mut self.exchanges[key];
         if !route.rule.request.is_empty() {
-            route.rule.request.apply(&mut head);
+            route.rule.request.apply(&mut head, &exchange.cx);
         }
         let permit = cluster.try_acquire(Resource::Requests);
         let full = permit.is_none();

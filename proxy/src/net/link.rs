@@ -25,11 +25,21 @@ pub(crate) struct Link<S> {
     events: VecDeque<Event>,
     alarm: Alarm,
     now: Instant,
-    eof: bool,
+    eof: Eof,
     shut: bool,
     heard: bool,
     received: u64,
     sent: u64,
+}
+
+/// Whether the peer has ended its direction.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Eof {
+    No,
+    /// It has, and the connection does not know: it has not come to what was sent before.
+    Seen,
+    /// It has.
+    Told,
 }
 
 /// Why a link cannot go on.
@@ -62,7 +72,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             events: VecDeque::new(),
             alarm: Alarm::default(),
             now,
-            eof: false,
+            eof: Eof::No,
             shut: false,
             heard: false,
             received: 0,
@@ -76,8 +86,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         cx: &mut Context<'_>,
         worker: &Worker,
     ) -> Poll<Result<Read, LinkError>> {
-        if self.eof {
-            return Poll::Pending;
+        match self.eof {
+            Eof::No => {}
+            Eof::Seen => return self.poll_end(),
+            Eof::Told => return Poll::Pending,
         }
         // An idle connection holds no buffer: what it reads into belongs to the worker, and stays
         // with the connection only while a message is incomplete.
@@ -102,13 +114,28 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.input))?;
         self.received += n as u64;
         if n == 0 {
-            self.eof = true;
-            let mut input = self.input.split();
-            self.with(|conn, turn| conn.recv_eof(&mut input, turn))?;
-            return Poll::Ready(Ok(Read::End));
+            self.eof = Eof::Seen;
+            return self.poll_end();
         }
         self.recv()?;
         Poll::Ready(Ok(Read::Some))
+    }
+
+    /// Tells the connection that nothing follows, once it has come to everything before: requests
+    /// that wait for their turn are whole, and are answered.
+    fn poll_end(&mut self) -> Poll<Result<Read, LinkError>> {
+        if self.has_unread() {
+            if self.recv()? {
+                return Poll::Ready(Ok(Read::Some));
+            }
+            if !self.conn.wants_read() {
+                return Poll::Pending;
+            }
+        }
+        self.eof = Eof::Told;
+        let mut input = self.input.split();
+        self.with(|conn, turn| conn.recv_eof(&mut input, turn))?;
+        Poll::Ready(Ok(Read::End))
     }
 
     /// Lets the connection look again at what it left unread; whether it took any of it.
@@ -140,20 +167,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         Poll::Ready(Ok(()))
     }
 
+    /// Says farewell until `until`, as well as the peer lets us.
+    pub(crate) fn poll_end(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_farewell(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        self.alarm.poll(until, cx)
+    }
+
     /// Writes what is left, tells the peer that nothing more comes, and reads what still comes from
     /// it until it closes: a socket that is closed with bytes unread resets the connection, and the
     /// peer may lose what was written last.
-    pub(crate) fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    fn poll_farewell(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.poll_flush(cx))?;
         if !self.shut {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
             self.shut = true;
         }
         let mut rest = [0; 4096];
-        while !self.eof {
+        while self.eof == Eof::No {
             let mut rest = ReadBuf::new(&mut rest);
             ready!(Pin::new(&mut self.io).poll_read(cx, &mut rest))?;
-            self.eof = rest.filled().is_empty();
+            if rest.filled().is_empty() {
+                self.eof = Eof::Seen;
+            }
             self.received += rest.filled().len() as u64;
             if self.received > MOST_THROWN_AWAY {
                 break;
@@ -230,10 +267,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         )
     }
 
-    /// Gives memory back; for a connection that fell idle.
-    pub(crate) fn shrink(&mut self) {
-        self.out.shrink();
-        self.events.shrink_to_fit();
+    /// Trades empty buffers with whoever lends or keeps them.
+    pub(crate) fn swap_buffers(&mut self, out: &mut Output, events: &mut VecDeque<Event>) {
+        std::mem::swap(&mut self.out, out);
+        std::mem::swap(&mut self.events, events);
+    }
+
+    /// Whether nothing waits to be written or to be looked at.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.out.is_empty() && self.events.is_empty()
     }
 }
 

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use super::exchange::Table;
 use super::link::Link;
 use super::session::{Addresses, Inbox, Session, ToSession};
 use super::worker::Worker;
+use crate::config::resolved::Listener;
 use crate::telemetry::{ListenerCounter, ListenerGauge, ListenerId};
 
 /// A listener of one worker. Outlives changes of its configuration.
@@ -124,25 +126,22 @@ impl ListenerState {
             open.fetch_sub(1, Ordering::Relaxed);
             return worker.add(self.stats_id, ListenerCounter::CxOverflow);
         }
-        let (state, task) = (self.clone(), worker.clone());
-        worker.spawn(async move {
-            if let Err(error) = state.serve(&task, io, peer).await {
+        match prepare(&io, peer) {
+            Ok(addresses) => self.serve(worker, &table.listener, io, addresses),
+            Err(error) => {
+                open.fetch_sub(1, Ordering::Relaxed);
                 tracing::debug!(%peer, %error, "connection was gone before it was served");
             }
-            table.listener.connections.fetch_sub(1, Ordering::Relaxed);
-        });
+        }
     }
 
-    async fn serve(
+    fn serve(
         self: &Rc<Self>,
         worker: &Rc<Worker>,
+        listener: &Arc<Listener>,
         io: TcpStream,
-        peer: SocketAddr,
-    ) -> io::Result<()> {
-        io.set_nodelay(true)?;
-        let local = io.local_addr()?;
-        let table = self.current();
-        let listener = &table.listener;
+        addresses: Addresses,
+    ) {
         let now = Instant::now();
         let conn = listener
             .protocol
@@ -152,23 +151,36 @@ impl ListenerState {
         if let Some(until) = *self.draining.borrow() {
             inbox.push(ToSession::Drain(until));
         }
-        drop(table);
         worker
             .stats
             .borrow_mut()
             .adjust(ListenerGauge::CxActive, self.stats_id, 1);
         let link = Link::new(io, conn, now);
-        let addresses = Addresses { peer, local };
-        let session = Session::new(link, worker.clone(), self.clone(), inbox, addresses);
-        session.run().await;
+        let (state, task) = (self.clone(), worker.clone());
+        let mut session = Session::new(link, worker.clone(), self.clone(), inbox, addresses);
+        let listener = listener.clone();
+        worker.spawn(async move {
+            // By reference: a future that is awaited by value lies in this one twice.
+            (&mut session).await;
+            state.ended(slot, &task);
+            listener.connections.fetch_sub(1, Ordering::Relaxed);
+        });
+    }
+
+    fn ended(&self, slot: DefaultKey, worker: &Worker) {
         worker
             .stats
             .borrow_mut()
             .adjust(ListenerGauge::CxActive, self.stats_id, -1);
         self.sessions.borrow_mut().remove(slot);
         self.ended.notify_waiters();
-        Ok(())
     }
+}
+
+fn prepare(io: &TcpStream, peer: SocketAddr) -> io::Result<Addresses> {
+    io.set_nodelay(true)?;
+    let local = io.local_addr()?;
+    Ok(Addresses { peer, local })
 }
 
 /// How long to wait after a failure to accept.

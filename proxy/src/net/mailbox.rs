@@ -51,6 +51,14 @@ impl<T> Mailbox<T> {
         Poll::Pending
     }
 
+    /// Trades its memory with whoever lends or keeps it, if nothing is in it.
+    pub(crate) fn swap_memory(&self, memory: &mut VecDeque<T>) {
+        let mut queue = self.queue.borrow_mut();
+        if queue.is_empty() {
+            std::mem::swap(&mut *queue, memory);
+        }
+    }
+
     /// Takes everything that is left, for an owner that ends.
     pub(crate) fn take(&self) -> VecDeque<T> {
         self.queue.take()

@@ -13,7 +13,9 @@
 
 mod carrier;
 mod connect;
+mod desk;
 mod exchange;
+mod exchanges;
 mod finish;
 mod forward;
 mod link;

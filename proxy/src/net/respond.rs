@@ -2,7 +2,7 @@
 
 use sabir_core::connection::Written;
 use sabir_core::frame::{Frame, Reason};
-use sabir_core::head::Head;
+use sabir_core::head::{Head, Stage};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -33,12 +33,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_response_head(&mut self, key: DefaultKey, mut head: Head) {
-        if head.interim {
+        if head.stage == Stage::Interim {
             // No answer yet: nothing that filters or the route do to answers concerns it.
             self.streams.insert(self.exchanges[key].stream, key);
             return self.stream_down(key, Frame::Head(head));
         }
         let exchange = &mut self.exchanges[key];
+        if head.stage == Stage::Tunnel {
+            // Its time was for the tunnel to be granted.
+            exchange.cx.deadline = None;
+        }
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();
         let config = exchange.routed.config.clone();
@@ -48,7 +52,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             .and_then(|at| config.listener.routes.route(at));
         if let Some(route) = route {
             if !route.rule.response.is_empty() {
-                route.rule.response.apply(&mut head);
+                route.rule.response.apply(&mut head, &exchange.cx);
             }
             let passed = exchange.passed;
             let early = route

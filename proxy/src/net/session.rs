@@ -1,9 +1,11 @@
 //! A client's connection: the task that drives it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
+use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use sabir_core::connection::{Event, EventKind};
@@ -11,10 +13,13 @@ use sabir_core::filter::Flow;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::Outcome;
-use slotmap::{DefaultKey, SlotMap};
+use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::desk::Streams;
 use super::exchange::Exchange;
+use super::exchanges::Exchanges;
+use super::finish::Ended;
 use super::link::{Link, LinkError, Read};
 use super::listener::ListenerState;
 use super::mailbox::Mailbox;
@@ -32,7 +37,7 @@ pub(crate) enum ToSession {
     Frame(DefaultKey, Frame),
     /// Body bytes of a request left the proxy.
     Consumed(DefaultKey, usize),
-    /// A request without response left the proxy.
+    /// The last of a request left the proxy, and the response has ended or there is none.
     Sent(DefaultKey),
     /// The endpoint's connection failed; with the request, if it was never written.
     Failed(DefaultKey, Outcome, Option<Box<Head>>),
@@ -54,15 +59,16 @@ pub(crate) struct Session<S> {
     pub(super) worker: Rc<Worker>,
     pub(super) listener: Rc<ListenerState>,
     pub(super) inbox: Rc<Inbox>,
-    pub(super) exchanges: SlotMap<DefaultKey, Exchange>,
-    /// Exchanges whose request or response is streamed, by the client's name for them.
-    pub(super) streams: HashMap<StreamId, DefaultKey>,
+    pub(super) exchanges: Exchanges,
+    pub(super) streams: Streams,
     pub(super) reverse: Reverse,
     pub(super) addresses: Addresses,
     /// Connections to endpoints that carry this client's requests alone.
     pub(super) bound: Vec<Rc<Upstream>>,
     pub(super) waits: Waits,
     life: Life,
+    /// Whether it has a desk.
+    pub(super) is_seated: bool,
 }
 
 /// The two ends of a connection.
@@ -75,7 +81,7 @@ pub(crate) struct Addresses {
 /// What a session has not come to yet.
 #[derive(Default)]
 pub(crate) struct Waits {
-    letters: VecDeque<ToSession>,
+    pub(super) letters: VecDeque<ToSession>,
     /// Requests that arrived when there was no room for them.
     deferred: VecDeque<(StreamId, Head)>,
     /// Congested connections whose release is awaited.
@@ -95,33 +101,14 @@ struct Life {
     closing: bool,
     unbound: bool,
     stalled_since: Option<Instant>,
+    /// When the farewell to the client is over, once it has begun.
+    farewell: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
 struct Draining {
     since: Instant,
     until: Instant,
-}
-
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) enum Ended {
-    /// The client closed.
-    ByPeer,
-    /// Nothing happened for too long.
-    Idle,
-    /// The client sent nothing valid in time.
-    NoFirstMessage,
-    /// The client reads nothing while answers wait.
-    SlowReader,
-    /// The listener drains, and nothing is in flight.
-    Drained,
-    /// The listener drains, and what is in flight has had its time.
-    DrainTimeout,
-    /// The connection it was bound to is gone.
-    Unbound,
-    /// The protocol has said its last word.
-    Finished,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -139,8 +126,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             reverse: Reverse::new(listener.current().listener.protocol.max_stream()),
             listener,
             inbox,
-            exchanges: SlotMap::new(),
-            streams: HashMap::new(),
+            exchanges: Exchanges::default(),
+            streams: Streams::default(),
+            is_seated: false,
             addresses,
             bound: Vec::new(),
             waits: Waits::default(),
@@ -151,25 +139,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 closing: false,
                 unbound: false,
                 stalled_since: None,
+                farewell: None,
             },
         }
     }
 
-    /// Runs until the connection is gone; every exchange has then ended.
-    pub(crate) async fn run(mut self) {
-        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
-        self.settle_accounts();
-        self.say_how_it_ended(&ended);
-        self.cancel_all();
-        // Best effort: the peer may be gone.
-        if !matches!(ended, Err(LinkError::Io(_))) {
-            let farewell = std::future::poll_fn(|cx| self.link.poll_farewell(cx));
-            let _: Result<_, _> = tokio::time::timeout(LINGER, farewell).await;
-        }
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
+    fn poll_serve(&mut self, cx: &mut Context<'_>) -> Poll<Result<Ended, LinkError>> {
         self.link.begin(Instant::now());
+        self.sit_down();
         for _ in 0..TURNS {
             let mut progress = self.take_letters(cx);
             self.resume_deferred();
@@ -290,7 +267,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.link.begin(Instant::now());
         self.expire();
         self.link.handle_timeout()?;
-        self.give_memory_back();
         if let Some(ended) = self.is_overdue() {
             if ended == Ended::DrainTimeout {
                 self.cut_off();
@@ -299,15 +275,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
-    }
-
-    /// A connection that is idle when a timer rings holds as little as it can.
-    fn give_memory_back(&mut self) {
-        if self.exchanges.is_empty() {
-            self.link.shrink();
-            self.waits.letters.shrink_to_fit();
-            self.streams.shrink_to_fit();
-        }
     }
 
     /// A client that takes a little now and then is slow, not stalled.
@@ -380,7 +347,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match letter {
             ToSession::Frame(key, frame) => self.on_response(key, frame),
             ToSession::Consumed(key, bytes) => self.on_consumed(key, bytes),
-            ToSession::Sent(key) => self.finish(key, Outcome::OK),
+            ToSession::Sent(key) => self.on_sent(key),
             ToSession::Failed(key, outcome, unsent) => self.on_failed(key, outcome, unsent),
             ToSession::Decided(key, flow) => self.on_decided(key, flow),
             ToSession::Request(upstream, stream, head) => {
@@ -447,7 +414,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Counts what was read and written; whether anything was written.
-    fn settle_accounts(&mut self) -> bool {
+    pub(super) fn settle_accounts(&mut self) -> bool {
         let (received, sent) = self.link.take_traffic();
         if received + sent > 0 {
             self.touch();
@@ -460,7 +427,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// The client is gone: nobody waits for what is in flight.
-    fn cancel_all(&mut self) {
+    pub(super) fn cancel_all(&mut self) {
         let keys: Vec<_> = self.exchanges.keys().collect();
         for key in keys {
             self.abandon(key);
@@ -477,6 +444,31 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 
     pub(super) fn touch(&mut self) {
         self.life.last_used = self.link.now();
+    }
+}
+
+/// Runs until the connection is gone; every exchange has then ended.
+impl<S: AsyncRead + AsyncWrite + Unpin> Future for Session<S> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        let until = match this.life.farewell {
+            Some(until) => until,
+            None => {
+                let served = this.poll_serve(cx);
+                if served.is_pending() {
+                    this.stand_up();
+                }
+                if !this.on_end(&ready!(served)) {
+                    return Poll::Ready(());
+                }
+                *this.life.farewell.insert(this.link.now() + LINGER)
+            }
+        };
+        ready!(this.link.poll_end(until, cx));
+        this.stand_up();
+        Poll::Ready(())
     }
 }
 

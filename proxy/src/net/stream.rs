@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use sabir_core::frame::{Frame, StreamId};
+use sabir_core::head::Stage;
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::pump::Pump;
 use slotmap::DefaultKey;
@@ -21,16 +22,27 @@ pub(crate) struct Body {
     pub(crate) given: bool,
     /// Bytes of the request that its caller was not told of yet that they left.
     owed: usize,
-    /// The response has begun.
-    begun: bool,
+    /// How far the response has come.
+    response: Response,
     /// How the exchange ends, as far as the response has said.
     outcome: Outcome,
+}
+
+/// How far a streamed response has come.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+enum Response {
+    #[default]
+    Awaited,
+    Begun,
+    /// It has ended, and the request it opened a tunnel for has not.
+    HalfClosed,
 }
 
 impl Exchange {
     /// Whether the caller has a part of an answer, so that it cannot be given another one.
     pub(crate) fn has_answer_begun(&self) -> bool {
-        self.body.as_ref().is_some_and(|body| body.begun)
+        let begun = |body: &Body| body.response != Response::Awaited;
+        self.body.as_deref().is_some_and(begun)
     }
 }
 
@@ -47,8 +59,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let body = exchange.body.get_or_insert_default();
         match &frame {
-            Frame::Head(head) if head.interim => {}
-            Frame::Head(head) => (body.begun, body.outcome) = (true, head.outcome),
+            Frame::Head(head) if head.stage == Stage::Interim => {}
+            Frame::Head(head) => {
+                (body.response, body.outcome) = (Response::Begun, head.outcome);
+            }
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
                 let (party, code) = (Party::Infrastructure, Code::Unavailable);
@@ -87,14 +101,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(log) = &mut exchange.log {
             log.sent += moved.bytes as u64;
         }
-        if let Place::Upstream(upstream, upstream_stream) = &exchange.place
-            && moved.bytes > 0
-        {
-            upstream.consumed(*upstream_stream, moved.bytes);
+        let mut goes_on = false;
+        if let Place::Upstream(upstream, upstream_stream) = &exchange.place {
+            if moved.bytes > 0 {
+                upstream.consumed(*upstream_stream, moved.bytes);
+            }
+            // The other direction of a tunnel ends alone.
+            goes_on = moved.ended && upstream.carries(*upstream_stream);
         }
-        if moved.ended {
+        if goes_on {
+            body.response = Response::HalfClosed;
+        } else if moved.ended {
             self.finish(key, outcome);
         }
+    }
+
+    /// The last of a request has left that awaits no more of a response: that has ended, or there
+    /// is none.
+    pub(super) fn on_sent(&mut self, key: DefaultKey) {
+        let exchange = self.exchanges.get(key);
+        let outcome = match exchange.and_then(|e| e.body.as_deref()) {
+            // The caller has not taken all of it.
+            Some(body) if body.response == Response::Begun => return,
+            Some(body) => body.outcome,
+            None => Outcome::OK,
+        };
+        self.finish(key, outcome);
     }
 
     /// Goes on with bodies that waited for the client to take what was before them; whether there

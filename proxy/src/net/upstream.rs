@@ -7,11 +7,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
+use sabir_core::connection::SendError;
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::protocol::Protocol;
-use sabir_core::pump::Pump;
+use sabir_core::pump::{Moved, Pump};
 use sabir_router::limits::Permit;
 use slotmap::DefaultKey;
 
@@ -64,6 +65,18 @@ pub(super) struct Pending {
     pub(super) one_way: bool,
     /// The request waits for the connection, or for room on it.
     pub(super) waits: Option<Permit>,
+    pub(super) tunnel: Tunnel,
+}
+
+/// Whether the end of a response ends its exchange.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Tunnel {
+    /// It does.
+    No,
+    /// It does not: the request has an end of its own.
+    Open,
+    /// The response has ended, and the request has not.
+    HalfClosed,
 }
 
 /// An exchange of a session.
@@ -136,6 +149,7 @@ impl Upstream {
             caller,
             pump: (!head.end).then(Box::default),
             one_way: head.kind == Kind::OneWay,
+            tunnel: Tunnel::No,
         };
         let stream = self.insert(pending, worker)?;
         self.endpoint.acquire();
@@ -163,6 +177,11 @@ impl Upstream {
     /// Says that body bytes of a response left the proxy.
     pub(crate) fn consumed(&self, stream: StreamId, bytes: usize) {
         self.mailbox.push(ToUpstream::Consumed(stream, bytes));
+    }
+
+    /// Whether the exchange on `stream` has not ended here.
+    pub(crate) fn carries(&self, stream: StreamId) -> bool {
+        self.pending.borrow().get(stream).is_some()
     }
 
     /// Gives an exchange up: whatever still comes for it is dropped.
@@ -277,6 +296,57 @@ impl Upstream {
         self.stop_waiting(&mut pending, worker);
         self.endpoint.release();
         Some(pending)
+    }
+
+    /// The response on `stream` has begun, and opens a tunnel.
+    pub(super) fn open_tunnel(&self, stream: StreamId) {
+        if let Some(pending) = self.pending.borrow_mut().get_mut(stream) {
+            pending.tunnel = Tunnel::Open;
+        }
+    }
+
+    /// The response on `stream` has ended; who waits for the rest of the request to be written, if
+    /// the response was that of a tunnel.
+    pub(super) fn half_close(&self, stream: StreamId) -> Option<Caller> {
+        let mut pending = self.pending.borrow_mut();
+        let pending = pending.get_mut(stream)?;
+        if pending.tunnel == Tunnel::No || pending.pump.is_none() {
+            return None;
+        }
+        pending.tunnel = Tunnel::HalfClosed;
+        Some(pending.caller.clone())
+    }
+
+    /// Whether something is still to be written although the peer has ended its side.
+    pub(super) fn is_half_closed(&self) -> bool {
+        let pending = self.pending.borrow();
+        let half = pending.names(|p| p.tunnel == Tunnel::HalfClosed);
+        !half.is_empty()
+    }
+
+    /// Takes note of what left of the request on `stream`, and keeps the rest.
+    pub(super) fn moved(
+        &self,
+        stream: StreamId,
+        rest: Box<Pump>,
+        moved: Result<Moved, SendError>,
+        worker: &Worker,
+    ) {
+        let mut pending = self.pending.borrow_mut();
+        let Some(waiting) = pending.get_mut(stream) else {
+            return;
+        };
+        let (bytes, ended) = moved.map_or((0, true), |moved| (moved.bytes, moved.ended));
+        waiting.pump = (!ended).then_some(rest);
+        let Caller { inbox, key } = &waiting.caller;
+        if bytes > 0 {
+            inbox.push(ToSession::Consumed(*key, bytes));
+        }
+        if ended && waiting.tunnel == Tunnel::HalfClosed {
+            inbox.push(ToSession::Sent(*key));
+            drop(pending);
+            self.forget(stream, worker);
+        }
     }
 
     /// Fails everything that waits; called once, when the connection is gone.

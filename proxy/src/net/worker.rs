@@ -14,6 +14,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::desk::Desks;
 use super::exchange::Table;
 use super::listener::ListenerState;
 use super::logs::Logs;
@@ -30,6 +31,8 @@ pub(crate) struct Worker {
     pub(crate) stats: RefCell<WorkerStats>,
     /// The buffer that connections read into which have nothing unfinished.
     pub(crate) spare: RefCell<BytesMut>,
+    /// What sessions work with while they are busy.
+    pub(crate) desks: RefCell<Desks>,
     pub(crate) logs: Logs,
     tasks: TaskTracker,
     listeners: RefCell<HashMap<Arc<str>, Rc<ListenerState>>>,
@@ -105,6 +108,7 @@ impl Worker {
             logs: Logs::new(logs),
             stats: RefCell::new(WorkerStats::new(MAX_SERIES)),
             spare: RefCell::default(),
+            desks: RefCell::default(),
             tasks: TaskTracker::new(),
             listeners: RefCell::default(),
             clusters: RefCell::default(),

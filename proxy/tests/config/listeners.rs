@@ -231,7 +231,7 @@ fn filters_that_cannot_be() {
         (
             "protocol: toy",
             &chain("[{type: metadata, config: {request: {sett: {}}}}]"),
-            "f:5:30: listeners[0].filters[0].config: unknown field `sett`, expected one of `set`, `add`, `add_if_absent`, `remove`",
+            "f:5:30: listeners[0].filters[0].config: unknown field `sett`, expected one of `set`, `add_if_absent`, `append`, `add`, `remove`",
         ),
         (
             "protocol: toy",

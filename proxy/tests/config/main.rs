@@ -9,3 +9,4 @@ mod listeners;
 mod references;
 mod routes;
 mod toy;
+mod translations;

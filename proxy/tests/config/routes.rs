@@ -66,7 +66,9 @@ fn requests_are_matched_and_changed() {
     let (at, route) = routes.find(&request(&[("x-job", "yes")])).unwrap();
     assert_eq!((at, &*route.rule.name), (0, "batch"));
     let mut head = request(&[("x-debug", "1"), ("lane", "user")]);
-    route.rule.request.apply(&mut head);
+    let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+    let cx = Context::new(peer, peer, Instant::now());
+    route.rule.request.apply(&mut head, &cx);
     assert_eq!(head.get(&Name::new("lane")), Some(&b"batch"[..]));
     assert_eq!(head.get(&Name::new("x-debug")), None);
     assert!(!route.rule.response.is_empty());
@@ -148,7 +150,7 @@ fn a_filter_with_a_condition_sees_only_what_matches() {
     let chain = &snapshot.listeners[0].filters;
     for (pairs, seen) in [(&[][..], None), (&[("job", "")][..], Some(&b"1"[..]))] {
         let peer = SocketAddr::from(([127, 0, 0, 1], 1));
-        let mut cx = Context::new(peer, Instant::now());
+        let mut cx = Context::new(peer, peer, Instant::now());
         let mut head = request(pairs);
         let step = chain.on_request(0, &mut head, &mut cx);
         assert!(matches!(step, Step::Done), "{step:?}");
@@ -252,6 +254,28 @@ fn splits_that_cannot_be() {
             ROUTE,
             "route: {weighted_clusters: {clusters: [{name: a, weight: 1}], hash_key: ['']}}",
             &format!("f:7:80: {path}.hash_key[0]: required, but absent"),
+        ),
+    ]);
+}
+
+#[test]
+fn values_with_operators_that_cannot_be_understood() {
+    let path = "listeners[0].route_configuration.routes[0]";
+    let set = |field: &str, changes: &str| format!("{{{ROUTE}, {field}: {{{changes}}}}}");
+    check(&[
+        (
+            ROUTE,
+            &set("request_mutation", "append: {x: 'a %NOPE%'}"),
+            &format!(
+                "f:7:60: {path}.request_mutation.append.x: unknown operator %NOPE% at offset 2"
+            ),
+        ),
+        (
+            ROUTE,
+            &set("response_mutation", "set: {x: '%REQ(a)%'}"),
+            &format!(
+                "f:7:58: {path}.response_mutation.set.x: %REQ% says nothing of responses at offset 0"
+            ),
         ),
     ]);
 }

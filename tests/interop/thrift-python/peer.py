@@ -52,6 +52,10 @@ class Handler:
         self.counts["fail"] += 1
         return FailResult(failure=Failure(call.text))
 
+    def crash(self, _call, _iprot, _oprot):
+        self.counts["crash"] += 1
+        raise RuntimeError("out of order")
+
     def headers(self, _call, iprot, oprot):
         seen = iprot.get_headers()
         oprot.set_header(b"server", b"python")
@@ -136,6 +140,10 @@ def record(size=0):
         counts={"a": 1, "": -1},
         ratio=-0.5,
         blob=bytes(range(256)),
+        tiny=-128,
+        small=-300,
+        few={7},
+        nested={-2: [Text(text="deep"), Text()]},
         flags=[True, False] * 10,
         none={},
         nobody=[],
@@ -167,8 +175,10 @@ class Client:
         link.call(method, Nothing(), Nothing, service)
 
     def note(self, link, times=1):
+        """One-way calls, and then an ordinary one that none of them may have upset."""
         for _ in range(times):
             link.call("note", Text(text="note"), None)
+        echo(link)
 
     def fail(self, link, text):
         return link.call("fail", Text(text=text), FailResult).failure.text
@@ -178,25 +188,31 @@ class Client:
         back = link.protocol.get_headers()
         return {"seen": seen, "back": {key.decode(): value.decode() for key, value in back.items()}}
 
-    def refused(self, link, method, service=None, again=None):
+    def sleep(self, link, milliseconds, text):
+        """A call that takes a while."""
+        answer = link.call("sleep", SleepArguments(milliseconds=milliseconds, text=text), TextResult).success
+        expect(answer == text, f"{text} was answered by {answer}")
+
+    def refused(self, link, method, service=None, again=None, milliseconds=0):
         """The framework's exception for a call; the connection then still serves, if `again` names a method."""
         try:
-            link.call(method, Nothing(), Nothing, service)
+            if method == "sleep":
+                self.sleep(link, milliseconds, "refused")
+            else:
+                link.call(method, Nothing(), Nothing, service)
         except TApplicationException as refusal:
             if again:
                 link.call(again, Nothing(), METHODS[again][1])
             return {"type": refusal.type, "message": refusal.message}
         raise AssertionError(f"{method} was not refused")
 
-    def late(self, link, milliseconds):
+    def late(self, link, milliseconds, times=40):
         """A call that takes too long, and then others: each must get its own answer."""
         try:
-            link.call("sleep", SleepArguments(milliseconds=milliseconds, text="late"), TextResult)
+            self.sleep(link, milliseconds, "late")
         except TApplicationException as refusal:
-            for i in range(40):
-                text = f"quick {i}"
-                answer = link.call("sleep", SleepArguments(milliseconds=20, text=text), TextResult).success
-                expect(answer == text, f"{text} was answered by {answer}")
+            for i in range(times):
+                self.sleep(link, 20, f"quick {i}")
             return {"type": refusal.type, "message": refusal.message}
         raise AssertionError("it was not refused")
 
@@ -208,10 +224,7 @@ class Client:
             try:
                 with Link(kind, port) as link:
                     for i in range(calls):
-                        text = f"{number}-{i}"
-                        call = SleepArguments(milliseconds=0, text=text)
-                        answer = link.call("sleep", call, TextResult).success
-                        expect(answer == text, f"{text} was answered by {answer}")
+                        self.sleep(link, 0, f"{number}-{i}")
             except Exception as failure:
                 failures.append(f"{type(failure).__name__}: {failure}")
 

@@ -15,9 +15,15 @@ def structure(name, *fields):
         for field in fields:
             setattr(self, field[2], values.get(field[2]))
 
-    return type(name, (TBase,), {"thrift_spec": tuple(spec), "__init__": init})
+    def equal(self, other):
+        # The library's own compares slots, which only generated code has.
+        return type(self) is type(other) and vars(self) == vars(other)
+
+    return type(name, (TBase,), {"thrift_spec": tuple(spec), "__init__": init, "__eq__": equal})
 
 
+Text = structure("Text", (1, TType.STRING, "text", "UTF8"))
+TEXTS = (TType.STRUCT, [Text, Text.thrift_spec], False)
 Record = structure(
     "Record",
     (1, TType.STRING, "text", "UTF8"),
@@ -27,12 +33,15 @@ Record = structure(
     (5, TType.MAP, "counts", (TType.STRING, "UTF8", TType.I32, None, False)),
     (6, TType.DOUBLE, "ratio", None),
     (7, TType.STRING, "blob", "BINARY"),
+    (8, TType.BYTE, "tiny", None),
+    (9, TType.I16, "small", None),
+    (10, TType.SET, "few", (TType.I32, None, False)),
+    (11, TType.MAP, "nested", (TType.I16, None, TType.LIST, TEXTS, False)),
     (20, TType.LIST, "flags", (TType.BOOL, None, False)),
     (21, TType.MAP, "none", (TType.STRING, "UTF8", TType.I64, None, False)),
     (22, TType.LIST, "nobody", (TType.I16, None, False)),
 )
 STRING_MAP = (TType.STRING, "UTF8", TType.STRING, "UTF8", False)
-Text = structure("Text", (1, TType.STRING, "text", "UTF8"))
 Nothing = structure("Nothing")
 EchoArguments = structure("EchoArguments", (1, TType.STRUCT, "record", [Record, Record.thrift_spec]))
 EchoResult = structure("EchoResult", (0, TType.STRUCT, "success", [Record, Record.thrift_spec]))
@@ -55,6 +64,7 @@ METHODS = {
     "touch": (Nothing, Nothing),
     "note": (Text, None),
     "fail": (Text, FailResult),
+    "crash": (Nothing, Nothing),
     "headers": (Nothing, MapResult),
     "sleep": (SleepArguments, TextResult),
 }
@@ -77,10 +87,17 @@ class Processor(TProcessor):
                 TApplicationException.UNKNOWN_METHOD, f"Unknown function {name}"
             )
         else:
-            kind, answer = TMessageType.REPLY, getattr(self._handler, name)(call, iprot, oprot)
+            kind, answer = self._answer(name, call, iprot, oprot)
         if name in METHODS and result is None:
             return
         oprot.writeMessageBegin(name, kind, seqid)
         answer.write(oprot)
         oprot.writeMessageEnd()
         oprot.trans.flush()
+
+    def _answer(self, name, call, iprot, oprot):
+        try:
+            return TMessageType.REPLY, getattr(self._handler, name)(call, iprot, oprot)
+        except RuntimeError:
+            internal = TApplicationException(TApplicationException.INTERNAL_ERROR, "Internal error")
+            return TMessageType.EXCEPTION, internal

@@ -51,7 +51,12 @@ impl Server {
                 exchange.answer = Answer::Begun { body, close: true };
                 self.reading = Reading::Tunnel;
                 self.arm(turn.now, false);
-                self.resume(turn);
+                if head.end {
+                    // The server has nothing to say on it, and with that it is over.
+                    self.finish(true, turn);
+                } else {
+                    self.resume(turn);
+                }
             }
             Stage::Final(body) => {
                 let close = close || body == Outbound::Raw;
@@ -79,6 +84,7 @@ impl Server {
         last: bool,
         write: impl FnOnce(&mut Outbound, &Facts, &mut Turn<'_>) -> Result<(), WrongLength>,
     ) -> Result<Written, SendError> {
+        let is_tunnel = matches!(self.reading, Reading::Tunnel | Reading::Ended);
         let exchange = self.current(stream)?;
         let facts = exchange.facts;
         let Answer::Begun { body, close } = &mut exchange.answer else {
@@ -89,10 +95,13 @@ impl Server {
             (self.exchange, self.finished) = (None, true);
             return Err(SendError::Closed);
         }
-        if last {
-            self.finish(close, turn);
-        } else if let Reading::Tunnel = self.reading {
+        if is_tunnel {
+            if last {
+                exchange.answer = Answer::Ended;
+            }
             self.arm(turn.now, false);
+        } else if last {
+            self.finish(close, turn);
         }
         Ok(Written::Whole)
     }

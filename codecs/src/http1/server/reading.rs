@@ -30,7 +30,7 @@ impl Server {
                     input.clear();
                     false
                 }
-                Reading::Held => false,
+                Reading::Held | Reading::Ended => false,
             };
             if !more {
                 break;
@@ -199,7 +199,7 @@ impl Server {
                 self.linger(turn.now);
             }
             // That the answer ends here shows in its framing.
-            Answer::Begun { .. } => self.finished = true,
+            Answer::Begun { .. } | Answer::Ended => self.finished = true,
         }
     }
 }

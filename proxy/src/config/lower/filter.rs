@@ -8,13 +8,14 @@ use sabir_core::head::Head;
 use sabir_core::mutation::Mutation;
 use sabir_core::outcome::Outcome;
 use sabir_core::protocol::Protocol;
+use sabir_core::template::Messages;
 use sabir_proto::config::v1;
 use sabir_proto::path::FieldPath;
 use sabir_router::matcher::Matcher;
 
 use super::condition::condition;
 use super::mutation::check;
-use super::problem::{Fault, Messages, Problems};
+use super::problem::{Fault, Problems};
 use super::scalar::{Unique, free_form};
 
 /// Where a chain stands.

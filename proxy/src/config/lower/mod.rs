@@ -33,7 +33,7 @@ use sabir_proto::json;
 use sabir_proto::path::FieldPath;
 use sabir_router::table::RouteTable;
 
-pub use self::problem::{Fault, Messages, NotWritable, Problem};
+pub use self::problem::{Fault, NotWritable, Problem};
 
 use self::cluster::Clusters;
 use self::filter::Place;

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use sabir_core::mutation::Mutation;
 use sabir_core::name::Name;
 use sabir_core::protocol::Protocol;
+use sabir_core::template::{Messages, Template};
 use sabir_proto::config::v1;
 use sabir_proto::path::FieldPath;
 
-use super::problem::{Fault, Messages, NotWritable, Problems};
+use super::problem::{Fault, NotWritable, Problems};
 use super::scalar::Unique;
 
 /// The changes at `path`, which `protocol` must be able to make, if it is known.
@@ -35,8 +35,9 @@ pub(super) fn mutation(
             .filter_map(|(i, name)| reader.name(&field.index(i), name))
             .collect(),
         set: reader.pairs(&path.field("set"), &given.set),
-        add: reader.pairs(&path.field("add"), &given.add),
         add_if_absent: reader.pairs(&path.field("add_if_absent"), &given.add_if_absent),
+        append: reader.pairs(&path.field("append"), &given.append),
+        add: reader.pairs(&path.field("add"), &given.add),
     }
 }
 
@@ -67,14 +68,16 @@ impl Reader<'_> {
         &mut self,
         path: &FieldPath<'_>,
         pairs: &BTreeMap<String, String>,
-    ) -> Vec<(Name, Bytes)> {
+    ) -> Vec<(Name, Template)> {
         // Names that differ in case only are the same, and the order of a map says nothing.
         let mut unique = Unique::default();
         let pair = |(text, value): (&String, &String)| {
             let path = path.key(text);
             let name = self.name(&path, text)?;
             unique.take(self.problems, &path, &path, name.as_str());
-            Some((name, Bytes::from(value.clone())))
+            let value = Template::compile(value, self.messages);
+            let value = value.map_err(|error| self.problems.add(&path, Fault::Template(error)));
+            Some((name, value.ok()?))
         };
         pairs.iter().filter_map(pair).collect()
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use sabir_core::protocol::OptionsError;
+use sabir_core::template::{Messages, TemplateError};
 use sabir_proto::path::FieldPath;
 use sabir_router::split::SplitError;
 use sabir_router::value::MatchError;
@@ -179,6 +180,9 @@ pub enum Fault {
         /// Why it cannot.
         reason: NotWritable,
     },
+    /// A value of metadata with an operator that cannot be understood.
+    #[error("{0}")]
+    Template(TemplateError),
     /// Calls cannot share connections in this protocol.
     #[error("`{protocol}` has no request ids, so that calls cannot share a connection")]
     NotMultiplexed {
@@ -223,24 +227,6 @@ pub enum Fault {
     /// The configuration has no JSON form, as with numbers that are not finite.
     #[error("{0}")]
     NoJson(String),
-}
-
-/// The messages of one direction.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Messages {
-    /// From callers to endpoints.
-    Requests,
-    /// From endpoints to callers.
-    Responses,
-}
-
-impl fmt::Display for Messages {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Requests => "requests",
-            Self::Responses => "responses",
-        })
-    }
 }
 
 /// Why a protocol cannot change a name of metadata.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use sabir_core::outcome::{Code, Reply};
+use sabir_core::template::Messages;
 use sabir_proto::config::v1;
 use sabir_proto::config::v1::route::Action as Given;
 use sabir_proto::config::v1::route_action::ClusterSpecifier;
@@ -19,7 +20,7 @@ use super::condition::condition;
 use super::filter::{self, Place};
 use super::hash_policy::hash_policy;
 use super::mutation::mutation;
-use super::problem::{Fault, Messages, Problems};
+use super::problem::{Fault, Problems};
 use super::scalar::Unique;
 use crate::config::resolved::Route;
 

@@ -1,0 +1,6 @@
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sabir_fuzz::bytes_of_peers;
+
+fuzz_target!(|input: &[u8]| bytes_of_peers::of_unknown(input));
