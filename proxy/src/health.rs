@@ -1,15 +1,20 @@
 //! What metrics say of the health of a cluster's endpoints, the same for all workers.
 
+use std::time::Instant;
+
 use sabir_router::cluster::{Cluster, Health};
 use sabir_router::outlier::Cause;
 
 use crate::config::resolved::Snapshot;
 use crate::telemetry::{ClusterCounter, ClusterGauge, Summary};
 
-/// Adds it for every cluster of `snapshot`.
+/// Adds it for every cluster of `snapshot`, as of now also where no call has come by since.
 pub(crate) fn add(summary: &mut Summary, snapshot: &Snapshot) {
     for cluster in &snapshot.clusters {
         let balancing = &cluster.balancing;
+        if let Some(detector) = balancing.detector() {
+            detector.sweep(Instant::now(), || fastrand::u64(..));
+        }
         let (counters, gauges) = (ejections(balancing), membership(balancing));
         summary.set_cluster(&cluster.name, counters, gauges);
     }

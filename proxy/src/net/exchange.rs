@@ -63,6 +63,8 @@ pub(crate) struct Routed {
     pub(crate) attempts: u32,
     /// When it was last given to one.
     pub(crate) sent: Option<Instant>,
+    /// When its answer began.
+    pub(crate) answered: Option<Instant>,
 }
 
 /// How many filters saw the request.
@@ -112,6 +114,7 @@ impl Routed {
             unreachable: 0,
             attempts: 0,
             sent: None,
+            answered: None,
         }
     }
 

@@ -316,9 +316,9 @@ impl EndpointPool {
         self.cluster.balancer.borrow_mut().release(self.id);
     }
 
-    /// A request ended that was sent at a moment: tells whoever compares endpoints.
-    pub(crate) fn report(&self, outcome: Outcome, sent: Instant, now: Instant) {
-        let elapsed = now.saturating_duration_since(sent);
+    /// How a request ended, and how long it took until the answer began: tells whoever compares
+    /// endpoints.
+    pub(crate) fn report(&self, outcome: Outcome, elapsed: Duration, now: Instant) {
         let mut balancer = self.cluster.balancer.borrow_mut();
         balancer.report(self.id, outcome, elapsed, now, || fastrand::u64(..));
     }

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sabir_core::connection::SendError;
 use sabir_core::frame::{Frame, Reason, StreamId};
@@ -372,8 +372,8 @@ impl Upstream {
                 executed
             };
             let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
-            let now = Instant::now();
-            self.endpoint.report(outcome, now, now);
+            self.endpoint
+                .report(outcome, Duration::ZERO, Instant::now());
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Failed(key, outcome, head));
         }
