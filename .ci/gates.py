@@ -41,6 +41,7 @@ EDGES = {
         "sabir-proto",
         "sabir-proxy",
     },
+    "sabir-benches": {"sabir-core", "sabir-codecs", "sabir-router"},
     "sabir-loadgen": set(),
 }
 PURE = ["sabir-core", "sabir-codecs", "sabir-filters", "sabir-router", "sabir-proto"]

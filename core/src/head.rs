@@ -1,6 +1,7 @@
 //! Where a message starts: what it is, for whom, and its metadata.
 
 use std::cell::OnceCell;
+use std::time::Duration;
 
 use bytes::Bytes;
 
@@ -35,12 +36,24 @@ pub struct Head {
     pub bound: bool,
     /// How far a response brings its exchange.
     pub stage: Stage,
-    protocol: &'static str,
+    /// To be asked twice is for the callee the same as once, whatever it did the first time, as the
+    /// protocol itself says (GET of HTTP). Not set where only the service could know.
+    pub idempotent: bool,
+    /// How long the caller of this request waits, where the protocol says so in a place that is
+    /// read anyway; others are asked for it by
+    /// [`caller_timeout`](crate::protocol::Protocol::caller_timeout).
+    pub timeout: Option<Duration>,
+    source: Source,
     wire: Bytes,
-    parse: Parse,
     known: Known,
-    fault: Option<Malformed>,
     metadata: OnceCell<Box<Metadata>>,
+}
+
+/// Who read a head, and how it is read further.
+#[derive(Clone, Copy, Debug)]
+struct Source {
+    protocol: &'static str,
+    parse: Parse,
 }
 
 /// Values of the well-known fields, as found or as rewritten.
@@ -51,6 +64,8 @@ struct Known {
     rewritten: u8,
     /// Values that are not on the wire.
     owned: Vec<u8>,
+    /// What is wrong with the content.
+    fault: Option<Malformed>,
 }
 
 impl Known {
@@ -110,11 +125,11 @@ impl Head {
             echo: Echo::default(),
             bound: false,
             stage: Stage::Final,
-            protocol,
+            idempotent: false,
+            timeout: None,
+            source: Source { protocol, parse },
             wire,
-            parse,
             known: Known::default(),
-            fault: None,
             metadata: OnceCell::new(),
         }
     }
@@ -132,7 +147,19 @@ impl Head {
     /// Marks a message whose frame is sound and whose content is not. A request is then answered
     /// with [`BadRequest`](crate::outcome::Code::BadRequest), and its connection lives on.
     pub fn set_fault(&mut self, fault: Malformed) {
-        self.fault = Some(fault);
+        self.known.fault = Some(fault);
+    }
+
+    /// A copy to be kept for as long as the exchange lasts. A short message that lies in a buffer
+    /// with others is copied out of it, so that it does not keep all of that, unless somebody has
+    /// looked into its metadata.
+    pub fn kept(&self) -> Self {
+        let mut kept = self.clone();
+        let lies_alone = self.wire.is_unique() || self.wire.len() >= SHARED_FROM;
+        if !lies_alone && self.metadata.get().is_none() {
+            kept.wire = Bytes::copy_from_slice(&self.wire);
+        }
+        kept
     }
 
     /// Replaces every value of `name` by `value`. The protocol's name stays as it is.
@@ -166,7 +193,7 @@ impl Head {
 
     /// Codec that read the message.
     pub fn protocol(&self) -> &'static str {
-        self.protocol
+        self.source.protocol
     }
 
     /// Bytes this head was parsed from, the body included for message protocols.
@@ -202,7 +229,7 @@ impl Head {
     /// First value of `name`.
     pub fn get<'a>(&'a self, name: &'a Name) -> Option<&'a [u8]> {
         match name.known() {
-            name::Known::Protocol => Some(self.protocol.as_bytes()),
+            name::Known::Protocol => Some(self.source.protocol.as_bytes()),
             name::Known::Field(i) => self.field(Field::ALL[i as usize]),
             name::Known::Pair => self.metadata().all(name).next(),
         }
@@ -220,7 +247,7 @@ impl Head {
     pub fn metadata(&self) -> &Metadata {
         self.metadata.get_or_init(|| {
             let mut metadata = Box::new(Metadata::of(self.wire.clone()));
-            (self.parse)(self, &mut metadata);
+            (self.source.parse)(self, &mut metadata);
             metadata
         })
     }
@@ -237,7 +264,8 @@ impl Head {
 
     /// What is wrong with the content, as far as anybody looked.
     pub fn fault(&self) -> Option<Malformed> {
-        self.fault
+        self.known
+            .fault
             .or_else(|| self.metadata.get().and_then(|m| m.fault()))
     }
 
@@ -248,6 +276,9 @@ impl Head {
             .expect("initialised in the line above")
     }
 }
+
+/// Messages at least this long are kept where they lie, in bytes.
+const SHARED_FROM: usize = 4 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -275,6 +306,19 @@ mod tests {
         assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
         assert_eq!(head.get(&Name::new("group")), Some(&b"v"[..]));
         assert!(!head.is_modified());
+    }
+
+    #[test]
+    fn what_is_kept_lies_apart_from_what_it_came_with() {
+        let mut buffer = bytes::BytesMut::from(&b"svc k=vmore"[..]);
+        let wire = buffer.split_to(7).freeze();
+        let head = Head::new("toy", Kind::Request, wire, parse);
+        let kept = head.kept();
+        assert_eq!(kept.wire(), head.wire());
+        assert_ne!(kept.wire().as_ptr(), head.wire().as_ptr());
+        assert_eq!(kept.get(&Name::new("K")), Some(&b"v"[..]));
+        drop(buffer);
+        assert_eq!(head.kept().wire().as_ptr(), head.wire().as_ptr());
     }
 
     #[test]

@@ -26,6 +26,7 @@ pub mod output;
 pub mod protocol;
 pub mod pump;
 pub mod template;
+pub mod timeout;
 
 // Types of these are in the signatures of traits that others implement.
 pub use {bytes, serde_json};

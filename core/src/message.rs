@@ -69,6 +69,14 @@ pub trait MessageCodec: Send + Sync + 'static {
     /// Writes what tells a client to send no new requests, or nothing.
     fn drain(&self, _out: &mut Output) {}
 
+    /// As [`Protocol::caller_timeout`].
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        request.timeout
+    }
+
+    /// As [`Protocol::set_timeout`].
+    fn set_timeout(&self, _request: &mut Head, _left: Duration) {}
+
     /// Writes what the peer should know before its connection ends with `error`, or nothing. `buf`
     /// starts with the message that is too long or has no length, of which only a part may have
     /// arrived.
@@ -119,6 +127,14 @@ impl<C: MessageCodec> Protocol for MessageProtocol<C> {
 
     fn max_stream(&self) -> StreamId {
         StreamId(C::MAX_ID)
+    }
+
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        self.0.caller_timeout(request)
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        self.0.set_timeout(request, left);
     }
 
     fn connection(&self, _role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection> {

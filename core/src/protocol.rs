@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use crate::connection::Connection;
 use crate::frame::StreamId;
+use crate::head::Head;
 use crate::name::Name;
 
 /// A protocol with its options: makes the two kinds of connections.
@@ -42,8 +43,40 @@ pub trait Protocol: Send + Sync {
         StreamId(u64::MAX)
     }
 
+    /// Whether servers can say of a request that they did not look at it
+    /// ([`Reason::Refused`](crate::frame::Reason::Refused)): drivers then keep requests until they
+    /// are answered, to send them elsewhere.
+    fn can_refuse(&self) -> bool {
+        false
+    }
+
+    /// How long the caller of `request` waits from when its head was complete, if it says so. May
+    /// parse the metadata.
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        request.timeout
+    }
+
+    /// Says in `request` that its caller waits for `left` and no longer, in this protocol's words,
+    /// where it has some and the request has a place for them. Nothing by default.
+    fn set_timeout(&self, _request: &mut Head, _left: Duration) {}
+
+    /// What `response` says of asking again, if it says anything. Asked only of responses that
+    /// would be retried.
+    fn retry_after(&self, _response: &Head) -> Option<RetryAfter> {
+        None
+    }
+
     /// A new connection that plays `role`, opened at `now`.
     fn connection(&self, role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection>;
+}
+
+/// What a server says of asking it again.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RetryAfter {
+    /// Not before this time has passed.
+    After(Duration),
+    /// Not at all.
+    Never,
 }
 
 /// Whether bytes are a protocol's.

@@ -8,6 +8,7 @@ use sabir_core::outcome::Reply;
 
 use crate::cluster::SubsetId;
 use crate::hash_policy::HashPolicy;
+use crate::retry::RetryPolicy;
 use crate::split::WeightedSplit;
 
 /// What happens to the requests of a route.
@@ -53,6 +54,27 @@ pub struct Forward {
     pub timeout: Option<Duration>,
     /// What requests are sticky to, in clusters that choose by hash.
     pub hash_policy: HashPolicy,
+    /// How long a streamed exchange may stand still. `None`: as long as it may take.
+    pub idle_timeout: Option<Duration>,
+    /// Whether the caller's own deadline counts, if it is stricter.
+    pub caller_deadline: CallerDeadline,
+    /// Whether the endpoint is told how much of the time is left, in the protocol's words.
+    pub forward_deadline: bool,
+    /// Whether a request that failed is sent again. `None`: only one that certainly was not acted
+    /// on.
+    pub retry: Option<RetryPolicy>,
+}
+
+/// Whether the caller's own deadline counts.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum CallerDeadline {
+    /// Where the protocol says it in a place that is read anyway (gRPC).
+    #[default]
+    Auto,
+    /// It is looked for, even if that is all that the metadata is parsed for.
+    Read,
+    /// It does not.
+    Ignore,
 }
 
 impl Forward {
@@ -65,6 +87,10 @@ impl Forward {
             destination: destination.into(),
             timeout: Some(Self::DEFAULT_TIMEOUT),
             hash_policy: HashPolicy::default(),
+            idle_timeout: None,
+            caller_deadline: CallerDeadline::default(),
+            forward_deadline: false,
+            retry: None,
         }
     }
 

@@ -20,6 +20,7 @@ pub mod limits;
 pub mod matcher;
 pub mod outlier;
 pub mod policy;
+pub mod retry;
 pub mod slots;
 pub mod split;
 pub mod table;

@@ -1,4 +1,4 @@
-//! Limits of a cluster over all workers: connections, pending and active requests.
+//! Limits of a cluster over all workers: connections, pending and active requests, retries.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -11,6 +11,8 @@ pub enum Resource {
     PendingRequests,
     /// Requests in flight.
     Requests,
+    /// Retries in flight, or about to be.
+    Retries,
 }
 
 impl Resource {
@@ -20,6 +22,7 @@ impl Resource {
             Self::Connections => "max_connections",
             Self::PendingRequests => "max_pending_requests",
             Self::Requests => "max_requests",
+            Self::Retries => "max_retries",
         }
     }
 }
@@ -33,15 +36,33 @@ pub struct Limits {
     pub max_pending_requests: Option<u32>,
     /// Requests in flight.
     pub max_requests: Option<u32>,
+    /// Retries in flight, or waiting to be.
+    pub retries: Retries,
+}
+
+/// Most retries at any moment.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Retries {
+    /// As many as this.
+    Most(u32),
+    /// A share of the requests in flight, which are known only while
+    /// [`max_requests`](Limits::max_requests) is a limit.
+    Budget {
+        /// Per cent of the requests in flight.
+        percent: u32,
+        /// As many as this in any case.
+        min: u32,
+    },
 }
 
 impl Default for Limits {
-    /// 1024 connections, 1024 pending requests, 10 240 requests.
+    /// 1024 connections, 1024 pending requests, 10 240 requests, 3 retries.
     fn default() -> Self {
         Self {
             max_connections: Some(1024),
             max_pending_requests: Some(1024),
             max_requests: Some(10_240),
+            retries: Retries::Most(3),
         }
     }
 }
@@ -55,6 +76,10 @@ pub struct CircuitBreaker {
     connections: Counter,
     pending_requests: Counter,
     requests: Counter,
+    /// Limited by a number, or by no less than it.
+    retries: Counter,
+    /// Per cent of the requests in flight, if that is more.
+    retry_percent: AtomicU32,
 }
 
 /// One unit of a resource, to be given back with [`CircuitBreaker::release`].
@@ -77,7 +102,10 @@ impl Permit {
 impl CircuitBreaker {
     /// A breaker at these limits, with nothing acquired.
     pub fn new(limits: Limits) -> Self {
+        let (least, percent) = limits.retries.parts();
         Self {
+            retries: Counter::new(Some(least)),
+            retry_percent: AtomicU32::new(percent),
             connections: Counter::new(limits.max_connections),
             pending_requests: Counter::new(limits.max_pending_requests),
             requests: Counter::new(limits.max_requests),
@@ -89,11 +117,16 @@ impl CircuitBreaker {
         self.connections.set_limit(limits.max_connections);
         self.pending_requests.set_limit(limits.max_pending_requests);
         self.requests.set_limit(limits.max_requests);
+        let (least, percent) = limits.retries.parts();
+        self.retries.set_limit(Some(least));
+        self.retry_percent.store(percent, Ordering::Relaxed);
     }
 
     /// One unit of `resource`, unless the limit is reached.
     pub fn try_acquire(&self, resource: Resource) -> Option<Permit> {
-        let counted = self.counter(resource).try_add()?;
+        let counter = self.counter(resource);
+        let limit = self.limit(resource);
+        let counted = counter.try_add(limit)?;
         Some(Permit { resource, counted })
     }
 
@@ -112,8 +145,19 @@ impl CircuitBreaker {
     /// Whether the next [`try_acquire`](Self::try_acquire) of `resource` would fail.
     pub fn is_open(&self, resource: Resource) -> bool {
         let counter = self.counter(resource);
-        let limit = counter.limit.load(Ordering::Relaxed);
+        let limit = self.limit(resource);
         limit != Counter::UNLIMITED && counter.used.load(Ordering::Relaxed) >= limit
+    }
+
+    fn limit(&self, resource: Resource) -> u32 {
+        let limit = self.counter(resource).limit.load(Ordering::Relaxed);
+        if resource != Resource::Retries {
+            return limit;
+        }
+        let percent = self.retry_percent.load(Ordering::Relaxed);
+        let requests = u64::from(self.in_use(Resource::Requests));
+        let share = requests * u64::from(percent) / 100;
+        limit.max(u32::try_from(share).unwrap_or(u32::MAX))
     }
 
     fn counter(&self, resource: Resource) -> &Counter {
@@ -121,6 +165,18 @@ impl CircuitBreaker {
             Resource::Connections => &self.connections,
             Resource::PendingRequests => &self.pending_requests,
             Resource::Requests => &self.requests,
+            Resource::Retries => &self.retries,
+        }
+    }
+}
+
+impl Retries {
+    /// A number, and the per cent of requests in flight that count if they are more.
+    fn parts(self) -> (u32, u32) {
+        match self {
+            // What cannot be counted is no limit, which nobody can mean here.
+            Self::Most(most) => (most.min(Counter::UNLIMITED - 1), 0),
+            Self::Budget { percent, min } => (min.min(Counter::UNLIMITED - 1), percent),
         }
     }
 }
@@ -149,9 +205,8 @@ impl Counter {
         self.limit.store(limit, Ordering::Relaxed);
     }
 
-    /// Takes a unit, and says whether it was counted; `None` if there is none left.
-    fn try_add(&self) -> Option<bool> {
-        let limit = self.limit.load(Ordering::Relaxed);
+    /// Takes a unit of `limit`, and says whether it was counted; `None` if there is none left.
+    fn try_add(&self, limit: u32) -> Option<bool> {
         if limit == Self::UNLIMITED {
             return Some(false);
         }

@@ -11,6 +11,8 @@ import dubbo_direct
 import dubbo_failures
 import dubbo_matrix
 import dubbo_traffic
+import grpc_matrix
+import grpc_peers
 import motan_failures
 import motan_matrix
 import motan_peers
@@ -60,12 +62,27 @@ class World:
 def selected(options):
     """The cases to run, by the command line."""
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
-    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases()]
+    cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases(), *grpc_matrix.direct_cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
-        cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases()]
+        cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases(), *grpc_matrix.proxy_cases()]
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
+
+
+def kinds_of(cases):
+    """The peers that these cases need."""
+    return {kind for case in cases for kind in case.kinds}
+
+
+def build(cases):
+    """Builds the peers that these cases need, as far as this machine can; returns why it cannot build the others."""
+    wanted = kinds_of(cases)
+    skipped = {}
+    for kinds, builder in BUILDERS:
+        if wanted & kinds:
+            skipped.update(builder())
+    return {**skipped, **grpc_peers.build(wanted)}
 
 
 def attempt(step):
@@ -81,7 +98,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted({kind for case in wanted for kind in case.kinds} - thrift_peers.LANGUAGES.keys()))
+    world.start(sorted((kinds_of(wanted) & SHARED) - thrift_peers.LANGUAGES.keys()))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()
@@ -122,11 +139,20 @@ def main():
         print("no sabir binary: build one (cargo build --release), set SABIR_BIN, or use --direct", file=sys.stderr)
         return 2
     with one_at_a_time():
-        counts = run(cases, World({**peers.build(), **motan_peers.build(), **thrift_peers.build()}))
+        counts = run(cases, World(build(cases)))
         end_all()
     print(f"{counts['ok']} passed, {counts['FAIL']} failed, {counts['skip']} skipped")
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0
 
+
+# Families of peers that are built together.
+BUILDERS = [
+    ({*peers.JAVA, peers.GO}, peers.build),
+    (set(motan_peers.KINDS), motan_peers.build),
+    ({thrift_peers.PYTHON}, thrift_peers.build),
+]
+# Kinds of which all cases share a provider and a consumer; the others' cases start what they need.
+SHARED = {*peers.JAVA, peers.GO, *motan_peers.KINDS}
 
 if __name__ == "__main__":
     sys.exit(main())

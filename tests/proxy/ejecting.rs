@@ -178,3 +178,20 @@ async fn who_is_out_stays_out_when_the_configuration_changes() {
     assert_eq!(failures(&mut client, 10).await, 0);
     assert_eq!(enforced(&proxy, "consecutive_failure").await, 1);
 }
+
+#[tokio::test]
+async fn attempts_that_are_repeated_elsewhere_count_too() {
+    let good = Backend::echoing("good").await;
+    let bad = moody(&sick()).await;
+    let route = "{route: {cluster: main, retry_policy: {retry_on: 5xx, idempotent: true}}}";
+    let proxy = Setup::one([good, bad])
+        .routes([route])
+        .cluster("outlier_detection: {consecutive_failure: 3, max_ejection_percent: 50}")
+        .start()
+        .await;
+    let mut client = proxy.client().await;
+    assert_eq!(failures(&mut client, 20).await, 0);
+    assert_eq!(enforced(&proxy, "consecutive_failure").await, 1);
+    let retries = "sabir_upstream_rq_retry_total";
+    assert_eq!(proxy.metric(retries).await, 3, "the caller noticed nothing");
+}

@@ -18,6 +18,7 @@ mod limits;
 mod live;
 mod mutation;
 mod pending;
+mod policy;
 mod running;
 mod several;
 mod streaming;

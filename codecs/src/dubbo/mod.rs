@@ -21,6 +21,8 @@
 //!
 //! Specification: `ExchangeCodec` and `DubboCodec` of apache/dubbo.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sabir_core::connection::{ConnectionError, Written};
 use sabir_core::frame::StreamId;
@@ -31,6 +33,7 @@ use sabir_core::name;
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::output::Output;
 use sabir_core::protocol::Capabilities;
+use sabir_core::timeout;
 
 use header::Header;
 use splice::Splice;
@@ -146,6 +149,15 @@ impl MessageCodec for Dubbo {
         ));
     }
 
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        timeout::read_millis(request, &TIMEOUTS)
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        // A consumer that says nothing has its reasons, and providers read nothing into it.
+        timeout::rewrite_millis(request, &TIMEOUTS, left);
+    }
+
     fn ping(&self, stream: StreamId, out: &mut Output) -> bool {
         let flags = event::FLAGS | header::TWO_WAY;
         let header = Header {
@@ -169,3 +181,7 @@ impl MessageCodec for Dubbo {
         out.put(event::READ_ONLY);
     }
 }
+
+/// Attachments that say how long the consumer waits, in milliseconds: what is left of it in a chain
+/// of calls, and what is configured.
+const TIMEOUTS: [&str; 2] = ["_TO", "timeout"];

@@ -10,6 +10,7 @@
 //! request_out.rs response_out.rs lines_out.rs   heads spliced together
 //! outbound.rs             bodies on their way out
 //! options.rs status.rs    configuration; outcomes as statuses
+//! semantics.rs            asking again and waiting, in HTTP/2 too
 //! ```
 //!
 //! Metadata of requests: the field `service` is the authority and `method` the path without query.
@@ -26,11 +27,12 @@
 //! could read differently is refused rather than repaired. RFC 9110, RFC 9112.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sabir_core::connection::Connection;
+use sabir_core::head::Head;
 use sabir_core::name;
-use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
+use sabir_core::protocol::{Capabilities, Limits, Protocol, RetryAfter, Role, Sniff};
 
 mod body;
 mod chunked;
@@ -50,6 +52,7 @@ mod request_out;
 mod response;
 mod response_out;
 mod scan;
+pub(crate) mod semantics;
 mod server;
 mod status;
 mod target;
@@ -103,6 +106,18 @@ impl Protocol for Http1 {
             Some([b' ', start, ..]) if verb > 0 && start.is_ascii_alphanumeric() => Sniff::Yes,
             Some(_) => Sniff::No,
         }
+    }
+
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        semantics::caller_timeout(request)
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        semantics::set_timeout(request, left);
+    }
+
+    fn retry_after(&self, response: &Head) -> Option<RetryAfter> {
+        semantics::retry_after(response)
     }
 
     fn connection(&self, role: Role, limits: &Limits, _now: Instant) -> Box<dyn Connection> {

@@ -14,6 +14,7 @@ use super::field::{Known, Lines, elements, is_token, is_value, lists, number};
 use super::length::{Declared, Length};
 use super::options::{Options, Underscores};
 use super::refusal::Refusal;
+use super::semantics::is_idempotent;
 use super::target::{RequestLine, Target, is_ambiguous, is_authority, split_query};
 use super::{NAME, pairs};
 
@@ -132,6 +133,7 @@ pub(super) fn read(block: Bytes, lines: usize, options: &Options) -> Result<Requ
     }
     let has_body = matches!(length, Some(Length::Chunked | Length::Known(1..)));
     head.end = !has_body && !facts.upgrades && verb != Verb::Connect;
+    head.idempotent = is_idempotent(line.verb) && !facts.upgrades;
     Ok(Request { head, facts })
 }
 

@@ -227,7 +227,10 @@ impl Connection for Http2Connection {
         input: &mut BytesMut,
         turn: &mut Turn<'_>,
     ) -> Result<(), ConnectionError> {
-        self.abort_unfinished(turn);
+        // What a server leaves unanswered is for the driver to say, who knows why the connection ends.
+        if self.role == Role::Server {
+            self.abort_unfinished(turn);
+        }
         let truncated = !input.is_empty() || self.partial.is_some();
         let len = input.len();
         let whole = (!truncated).then_some(());

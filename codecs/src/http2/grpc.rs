@@ -3,9 +3,13 @@
 //! Specification: `doc/PROTOCOL-HTTP2.md`, `doc/statuscodes.md` and
 //! `doc/http-grpc-status-mapping.md` of grpc/grpc.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use sabir_core::head::Head;
+use sabir_core::name::Name;
 use sabir_core::outcome::{Code, Executed, Outcome, Party};
+use sabir_core::protocol::RetryAfter;
 
 /// `content-type` of messages in the encoding that every server knows.
 pub(super) const CONTENT_TYPE: &[u8] = b"application/grpc";
@@ -134,7 +138,55 @@ pub fn timeout(value: &[u8]) -> Option<Duration> {
     })
 }
 
+/// Whether a request, in HTTP of either version, is gRPC.
+pub(super) fn is_request(request: &Head) -> bool {
+    request.any(&CONTENT, is_content_type)
+}
+
+/// The time that the `grpc-timeout` of a request allows that HTTP/1 brought.
+pub(super) fn caller_timeout(request: &Head) -> Option<Duration> {
+    timeout(request.metadata().all(&TIMEOUT).next()?)
+}
+
+/// Says in a request how long its caller waits.
+pub(super) fn set_timeout(request: &mut Head, left: Duration) {
+    request.set(&TIMEOUT, spell_timeout(left).as_bytes());
+}
+
+/// A `grpc-timeout` of at least `left`, in the most precise unit that has room for it.
+fn spell_timeout(left: Duration) -> String {
+    let units = [
+        (1, 'n'),
+        (1_000, 'u'),
+        (1_000_000, 'm'),
+        (1_000_000_000, 'S'),
+        (60_000_000_000, 'M'),
+    ];
+    let count = |nanos: u128| left.as_nanos().div_ceil(nanos);
+    let fits = units.iter().find(|&&(nanos, _)| count(nanos) <= MOST);
+    match fits {
+        Some(&(nanos, unit)) => format!("{}{unit}", count(nanos)),
+        None => format!("{}H", count(3_600_000_000_000).min(MOST)),
+    }
+}
+
+/// What `grpc-retry-pushback-ms` says: a time, or with anything else that nobody is to ask again.
+///
+/// Specification: gRFC A6 of grpc/proposal.
+pub(super) fn retry_after(response: &Head) -> Option<RetryAfter> {
+    let value = response.metadata().all(&PUSHBACK).next()?;
+    let millis = std::str::from_utf8(value).ok().and_then(|v| v.parse().ok());
+    Some(match millis {
+        Some(millis) => RetryAfter::After(Duration::from_millis(millis)),
+        None => RetryAfter::Never,
+    })
+}
+
+static CONTENT: LazyLock<Name> = LazyLock::new(|| Name::new("content-type"));
+static TIMEOUT: LazyLock<Name> = LazyLock::new(|| Name::new("grpc-timeout"));
+static PUSHBACK: LazyLock<Name> = LazyLock::new(|| Name::new("grpc-retry-pushback-ms"));
 const MOST_DIGITS: usize = 8;
+const MOST: u128 = 99_999_999;
 
 #[cfg(test)]
 mod tests {
@@ -181,6 +233,23 @@ mod tests {
         assert_eq!(timeout(b"2M"), Some(Duration::from_secs(120)));
         for wrong in ["", "S", "100000000S", "1s", "1", "-1S", "1 S"] {
             assert_eq!(timeout(wrong.as_bytes()), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn timeouts_are_spelled_as_precisely_as_there_is_room() {
+        for (left, text) in [
+            (Duration::from_nanos(1), "1n"),
+            (Duration::from_millis(50), "50000000n"),
+            (Duration::from_millis(100), "100000u"),
+            (Duration::from_nanos(100_000_001), "100001u"),
+            (Duration::from_secs(100), "100000m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::MAX, "99999999H"),
+        ] {
+            let spelled = spell_timeout(left);
+            assert_eq!(spelled, text);
+            assert!(left == Duration::MAX || timeout(spelled.as_bytes()) >= Some(left));
         }
     }
 

@@ -14,6 +14,7 @@ use sabir_core::name::Field as Known;
 use smallvec::SmallVec;
 
 use crate::http1::pairs::parameters;
+use crate::http1::semantics::is_idempotent;
 
 use super::NAME;
 use super::grpc;
@@ -39,6 +40,9 @@ pub(super) fn head(kind: Kind, wire: Bytes, parts: &Parts) -> Head {
         return head;
     }
     let octets = head.wire().clone();
+    let verb = parts.method.map(|method| method.of(&octets));
+    head.idempotent = verb.is_some_and(is_idempotent);
+    head.timeout = parts.timeout.filter(|_| parts.grpc);
     let names = parts.grpc.then(|| grpc::split_path(path?.of(&octets)));
     if let (Some(Some((service, method))), Some(path)) = (names, path) {
         let start = path.start as usize + 1;

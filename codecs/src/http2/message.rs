@@ -5,6 +5,8 @@
 //!
 //! Specification: RFC 9113 §8.
 
+use std::time::Duration;
+
 use sabir_core::metadata::Span;
 
 use super::grpc;
@@ -42,6 +44,8 @@ pub(super) struct Parts {
     pub(super) grpc_status: Option<u32>,
     /// A content type of gRPC.
     pub(super) grpc: bool,
+    /// What `grpc-timeout` allows.
+    pub(super) timeout: Option<Duration>,
     host: Option<Span>,
 }
 
@@ -103,6 +107,7 @@ impl Parts {
                 self.length = Some(length);
             }
             b"content-type" => self.grpc |= grpc::is_content_type(value),
+            b"grpc-timeout" => self.timeout = grpc::timeout(value),
             b"grpc-status" => self.grpc_status = grpc::status(value),
             b"host" if self.host.is_some() => return Err("host twice"),
             b"host" => self.host = Some(field.value_span()),

@@ -37,13 +37,14 @@ mod streams;
 mod transmit;
 mod windows;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sabir_core::connection::Connection;
+use sabir_core::head::Head;
 use sabir_core::name;
-use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
+use sabir_core::protocol::{Capabilities, Limits, Protocol, RetryAfter, Role, Sniff};
 
-use crate::http1;
+use crate::http1::{self, semantics};
 
 pub use connection::Http2Connection;
 pub use options::{Options, factory};
@@ -89,6 +90,27 @@ impl Protocol for Http2 {
             true => Sniff::More,
             false => Sniff::No,
         }
+    }
+
+    fn can_refuse(&self) -> bool {
+        true
+    }
+
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        let of_grpc = request.timeout.or_else(|| grpc::caller_timeout(request));
+        of_grpc.or_else(|| semantics::caller_timeout(request))
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        if grpc::is_request(request) {
+            grpc::set_timeout(request, left);
+        } else {
+            semantics::set_timeout(request, left);
+        }
+    }
+
+    fn retry_after(&self, response: &Head) -> Option<RetryAfter> {
+        grpc::retry_after(response).or_else(|| semantics::retry_after(response))
     }
 
     fn connection(&self, role: Role, limits: &Limits, now: Instant) -> Box<dyn Connection> {

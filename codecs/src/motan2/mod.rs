@@ -18,6 +18,8 @@
 //!
 //! Specification: `MotanV2Codec` of weibocom/motan, `motanProtocol.go` of weibocom/motan-go.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use sabir_core::connection::{ConnectionError, Written};
 use sabir_core::frame::StreamId;
@@ -28,6 +30,7 @@ use sabir_core::name;
 use sabir_core::outcome::Reply;
 use sabir_core::output::Output;
 use sabir_core::protocol::Capabilities;
+use sabir_core::timeout;
 
 use exception::Exception;
 use header::Header;
@@ -165,6 +168,14 @@ impl MessageCodec for Motan2 {
         out.put(&answer);
     }
 
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        timeout::read_millis(request, &[TIMEOUT])
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        timeout::rewrite_millis(request, &[TIMEOUT], left);
+    }
+
     fn last_word(&self, buf: &[u8], error: &ConnectionError, out: &mut Output) {
         let message = error.to_string();
         match self.version(buf) {
@@ -190,3 +201,6 @@ impl MessageCodec for Motan2 {
 
 /// Where the version stands, in either protocol.
 const VERSION_AT: usize = 3;
+
+/// Metadata that says how long the caller waits, in milliseconds.
+const TIMEOUT: &str = "M_tmo";

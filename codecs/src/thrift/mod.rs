@@ -34,7 +34,7 @@
 //!
 //! Specification: doc/specs of apache/thrift.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use sabir_core::connection::{Connection, Written};
@@ -46,6 +46,7 @@ use sabir_core::name;
 use sabir_core::outcome::Reply;
 use sabir_core::output::Output;
 use sabir_core::protocol::{Capabilities, Limits, Protocol, Role, Sniff};
+use sabir_core::timeout;
 
 use connection::ThriftConnection;
 use exception::Addressee;
@@ -112,6 +113,14 @@ impl Protocol for Thrift {
             Ok(Some(Start::Frame(len))) if len > MAX_FRAME => Sniff::No,
             Ok(Some(_)) => Sniff::Yes,
         }
+    }
+
+    fn caller_timeout(&self, request: &Head) -> Option<Duration> {
+        timeout::read_millis(request, &[TIMEOUT])
+    }
+
+    fn set_timeout(&self, request: &mut Head, left: Duration) {
+        timeout::rewrite_millis(request, &[TIMEOUT], left);
     }
 
     fn max_stream(&self) -> StreamId {
@@ -237,3 +246,6 @@ const CAPABILITIES: Capabilities = Capabilities {
     rewritable: &[name::SERVICE, name::METHOD],
     multiplexed: true,
 };
+
+/// Info header of THeader that says how long the client waits, in milliseconds.
+const TIMEOUT: &str = "client_timeout";

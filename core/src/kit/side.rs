@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::connection::{Connection, ConnectionError, Event, EventKind, SendError, Turn, Written};
 use crate::frame::{Frame, StreamId};
-use crate::head::{Echo, Kind};
+use crate::head::{Echo, Kind, Stage};
 use crate::outcome::Reply;
 use crate::output::Output;
 use crate::protocol::{Limits, Protocol, Role};
@@ -159,7 +159,7 @@ impl Side {
     pub fn send(&mut self, stream: StreamId, frame: Frame) -> Result<Written, SendError> {
         let resets = matches!(frame, Frame::Reset(_));
         let asks = matches!(&frame, Frame::Head(head) if head.kind == Kind::Request);
-        let begins = matches!(&frame, Frame::Head(head) if !head.interim);
+        let begins = matches!(&frame, Frame::Head(head) if head.stage != Stage::Interim);
         let ends = frame.ends() && self.role == Role::Server;
         let sent = self.turn(|conn, turn| conn.send(stream, frame, turn));
         if asks && self.role == Role::Client && sent.is_ok() {
@@ -363,7 +363,7 @@ fn arrive(streams: &mut HashMap<StreamId, Stream>, role: Role, name: StreamId, f
     let open = !stream.over && (!stream.ended || resets);
     assert!(open, "{frame:?} on {name:?}, which is over: {stream:?}");
     match frame {
-        Frame::Head(head) if head.interim => {
+        Frame::Head(head) if head.stage == Stage::Interim => {
             assert!(!head.end && !stream.begun, "an interim head out of order");
         }
         Frame::Head(_) => {

@@ -377,13 +377,17 @@ pub fn describe(head: &Head) -> String {
         outcome,
         echo,
         bound,
-        interim,
+        stage,
+        idempotent,
+        timeout,
         ..
     } = head;
     let fields = crate::name::Field::ALL.map(|field| head.field(field).map(lossy));
     // Which of two faults is found first depends on what was there.
     let fault = head.fault().is_some();
-    format!("{kind:?} {end} {outcome:?} {echo:?} {bound} {interim} {fields:?} {fault:?} {pairs:?}")
+    let said =
+        format!("{kind:?} {end} {outcome:?} {echo:?} {bound} {stage:?} {idempotent} {timeout:?}");
+    format!("{said} {fields:?} {fault:?} {pairs:?}")
 }
 
 fn lossy(bytes: &[u8]) -> String {

@@ -735,7 +735,7 @@ impl ::prost::Name for ConnectionPool {
     }
 }
 /// Limits of a cluster, over all endpoints and all workers. A request beyond one
-/// of them is answered at once with the protocol's "overloaded".
+/// of the first three is answered at once with the protocol's "overloaded".
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CircuitBreakers {
     /// Connections to endpoints; at the limit, requests wait for one of those that
@@ -748,6 +748,13 @@ pub struct CircuitBreakers {
     /// Requests in flight. Absent: 10240. At least 1.
     #[prost(uint32, optional, tag = "3")]
     pub max_requests: ::core::option::Option<u32>,
+    /// Retries in flight, and those that wait to be; what comes on top is not
+    /// retried. Absent: 3. Not with retry_budget.
+    #[prost(uint32, optional, tag = "4")]
+    pub max_retries: ::core::option::Option<u32>,
+    /// The same as a share of the requests in flight. Absent: max_retries counts.
+    #[prost(message, optional, tag = "5")]
+    pub retry_budget: ::core::option::Option<RetryBudget>,
 }
 impl ::prost::Name for CircuitBreakers {
     const NAME: &'static str = "CircuitBreakers";
@@ -757,6 +764,26 @@ impl ::prost::Name for CircuitBreakers {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/sabir.config.v1.CircuitBreakers".into()
+    }
+}
+/// Retries by the number of requests in flight.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryBudget {
+    /// Retries for a hundred requests in flight. Absent: 20. At most 100.
+    #[prost(uint32, optional, tag = "1")]
+    pub budget_percent: ::core::option::Option<u32>,
+    /// Retries in any case. Absent: 3.
+    #[prost(uint32, optional, tag = "2")]
+    pub min_retry_concurrency: ::core::option::Option<u32>,
+}
+impl ::prost::Name for RetryBudget {
+    const NAME: &'static str = "RetryBudget";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.RetryBudget".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.RetryBudget".into()
     }
 }
 /// Whether an endpoint may be chosen. Numbers as in xDS.
@@ -1076,6 +1103,25 @@ pub struct RouteAction {
     /// has to stand by then, and may stay as long as it likes.
     #[prost(message, optional, tag = "5")]
     pub timeout: ::core::option::Option<::prost_types::Duration>,
+    /// Whether a request that failed is sent again. Absent: only one that certainly
+    /// was not acted on: it never left, or the endpoint refused it; and over a new
+    /// connection one that the protocol calls idempotent (GET of HTTP) and that an
+    /// old connection took with it as it closed.
+    #[prost(message, optional, boxed, tag = "6")]
+    pub retry_policy: ::core::option::Option<::prost::alloc::boxed::Box<RetryPolicy>>,
+    /// How long a streamed call may stand still in both directions. Absent or 0s:
+    /// as long as it may take.
+    #[prost(message, optional, tag = "10")]
+    pub idle_timeout: ::core::option::Option<::prost_types::Duration>,
+    /// Whether the deadline that the caller itself gives counts where it is stricter
+    /// than timeout. A call whose deadline has passed is sent to nobody. Absent: AUTO.
+    #[prost(enumeration = "route_action::CallerDeadline", tag = "11")]
+    pub caller_deadline: i32,
+    /// Tell the endpoint how much time is left, in the protocol's words: in gRPC and
+    /// HTTP always, elsewhere where the caller has said it too. Default: false, what
+    /// the caller said passes as it is.
+    #[prost(bool, tag = "12")]
+    pub forward_deadline: bool,
     /// What requests are sticky to, in clusters of the policy RING_HASH or MAGLEV.
     /// Those that a request has are combined in order. Absent or empty, or if it
     /// has none of them: it may go to any endpoint.
@@ -1087,6 +1133,51 @@ pub struct RouteAction {
 }
 /// Nested message and enum types in `RouteAction`.
 pub mod route_action {
+    /// Whether a deadline of the caller's counts.
+    #[derive(
+        Clone,
+        Copy,
+        Debug,
+        PartialEq,
+        Eq,
+        Hash,
+        PartialOrd,
+        Ord,
+        ::prost::Enumeration
+    )]
+    #[repr(i32)]
+    pub enum CallerDeadline {
+        /// If the protocol has it in a place that is read anyway: grpc-timeout.
+        Auto = 0,
+        /// It is looked for in the metadata: Dubbo's _TO and timeout, Motan's M_tmo,
+        /// THeader's client_timeout (milliseconds all), x-envoy-expected-rq-timeout-ms
+        /// and x-request-timeout of HTTP. In Dubbo that means to walk the arguments.
+        Read = 1,
+        /// It does not.
+        Ignore = 2,
+    }
+    impl CallerDeadline {
+        /// String value of the enum field names used in the ProtoBuf definition.
+        ///
+        /// The values are not transformed in any way and thus are considered stable
+        /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+        pub fn as_str_name(&self) -> &'static str {
+            match self {
+                Self::Auto => "AUTO",
+                Self::Read => "READ",
+                Self::Ignore => "IGNORE",
+            }
+        }
+        /// Creates an enum from field names used in the ProtoBuf definition.
+        pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+            match value {
+                "AUTO" => Some(Self::Auto),
+                "READ" => Some(Self::Read),
+                "IGNORE" => Some(Self::Ignore),
+                _ => None,
+            }
+        }
+    }
     /// The cluster. Required.
     #[derive(Clone, PartialEq, ::prost::Oneof)]
     pub enum ClusterSpecifier {
@@ -1106,6 +1197,74 @@ impl ::prost::Name for RouteAction {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/sabir.config.v1.RouteAction".into()
+    }
+}
+/// When a request that failed is sent again, rather to another endpoint than to
+/// those that failed. It never is after an answer of the callee's business logic,
+/// once its answer has begun, if it is one-way, or if more than 64 KiB of a
+/// streamed body have come. It is if the callee may have acted on it only where
+/// that does no harm: see idempotent.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryPolicy {
+    /// After what, separated by commas: "connect-failure", "reset-before-request"
+    /// (the connection took nothing of it), "refused-stream" (the endpoint says that
+    /// it did not look at it), "reset" (no answer), "unavailable", "overloaded",
+    /// "timed-out" (an endpoint's word, or per_try_timeout), "rate-limited",
+    /// "internal", "bad-response", "cancelled", "unimplemented", "not-found"; xDS's
+    /// "deadline-exceeded" and "resource-exhausted"; "gateway-error": the first seven
+    /// and "bad-response"; "5xx": those and "internal". Required.
+    #[prost(string, tag = "1")]
+    pub retry_on: ::prost::alloc::string::String,
+    /// How often, beside the first time. Absent: 1.
+    #[prost(uint32, optional, tag = "2")]
+    pub num_retries: ::core::option::Option<u32>,
+    /// How long one attempt may take until its answer begins. Absent or 0s: no
+    /// limit but the route's timeout.
+    #[prost(message, optional, tag = "3")]
+    pub per_try_timeout: ::core::option::Option<::prost_types::Duration>,
+    /// How long to wait before. What an endpoint asks for (Retry-After in seconds,
+    /// grpc-retry-pushback-ms) counts if it is more. Not in time for the deadline
+    /// means not at all.
+    #[prost(message, optional, tag = "4")]
+    pub retry_back_off: ::core::option::Option<RetryBackOff>,
+    /// The callee may do every request twice. Absent: false.
+    #[prost(bool, tag = "5")]
+    pub idempotent: bool,
+    /// It may do those of these methods twice. Absent or empty: only those of which
+    /// the protocol itself says so, as HTTP does of GET, HEAD, OPTIONS, TRACE, PUT and
+    /// DELETE.
+    #[prost(string, repeated, tag = "6")]
+    pub idempotent_methods: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+}
+impl ::prost::Name for RetryPolicy {
+    const NAME: &'static str = "RetryPolicy";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.RetryPolicy".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.RetryPolicy".into()
+    }
+}
+/// Time between attempts: at random between none and a limit that doubles with
+/// each.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RetryBackOff {
+    /// The limit before the first retry. Absent: 25ms. More than 0s.
+    #[prost(message, optional, tag = "1")]
+    pub base_interval: ::core::option::Option<::prost_types::Duration>,
+    /// What the limit grows to. Absent: ten times base_interval. At least that.
+    #[prost(message, optional, tag = "2")]
+    pub max_interval: ::core::option::Option<::prost_types::Duration>,
+}
+impl ::prost::Name for RetryBackOff {
+    const NAME: &'static str = "RetryBackOff";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.RetryBackOff".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.RetryBackOff".into()
     }
 }
 /// Something of a request that it is sticky to.

@@ -8,13 +8,13 @@ use std::time::{Duration, Instant};
 use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
 use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Head, Kind, Stage};
-use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_core::outcome::{Code, Reply};
 use sabir_core::pump::Pump;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::link::{Link, LinkError, Read};
 use super::session::ToSession;
-use super::upstream::{Caller, Pending, State, ToUpstream, Upstream};
+use super::upstream::{Caller, Failed, LostRequest, Mark, Pending, State, ToUpstream, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ClusterCounter;
 
@@ -80,32 +80,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         for letter in self.letters.drain(..) {
             self.handle.mailbox.push(letter);
         }
-        self.handle.fail_all(Executed::Maybe, &self.worker);
+        self.handle
+            .fail_all(Some(self.link.traffic()), &self.worker);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<ClusterCounter, LinkError>> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
-            let mut progress = self.take_letters(cx)?;
+            // First what the peer has said: after a farewell, requests are better given back than
+            // written.
+            let mut progress = match self.poll_input(cx)? {
+                Some(Read::End) if !self.handle.is_half_closed() => {
+                    return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
+                }
+                read => read.is_some(),
+            };
+            progress |= self.take_letters(cx)?;
             if self.abandoned {
                 return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
-            }
-            if self.wants_read() {
-                match self.link.poll_read(cx, &self.worker) {
-                    Poll::Ready(Ok(Read::Some)) => progress = true,
-                    Poll::Ready(Ok(Read::End)) => {
-                        self.take_events();
-                        if !self.handle.is_half_closed() {
-                            return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
-                        }
-                        progress = true;
-                    }
-                    Poll::Ready(Err(error)) => {
-                        self.take_events();
-                        return Poll::Ready(Err(error));
-                    }
-                    Poll::Pending => {}
-                }
             }
             self.take_events();
             self.link.handle_timeout()?;
@@ -127,6 +119,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
         cx.waker().wake_by_ref();
         Poll::Pending
+    }
+
+    /// Reads the socket once and does what that says; `None` if there was nothing to read.
+    fn poll_input(&mut self, cx: &mut Context<'_>) -> Result<Option<Read>, LinkError> {
+        if !self.wants_read() {
+            return Ok(None);
+        }
+        let read = self.link.poll_read(cx, &self.worker);
+        self.take_events();
+        match read {
+            Poll::Ready(read) => read.map(Some),
+            Poll::Pending => Ok(None),
+        }
     }
 
     /// Nothing is left to do but to wait.
@@ -270,7 +275,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         if !self.link.with(|conn, _| conn.open(stream)) {
             return false;
         }
-        self.handle.admit(stream, &self.worker);
+        let traffic = self.link.traffic();
+        let mark = Mark {
+            sent: traffic.sent + self.link.backlog() as u64,
+            received: traffic.received,
+        };
+        self.handle.admit(stream, mark, &self.worker);
         self.current = Some(stream);
         true
     }
@@ -298,9 +308,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             let Some(Pending { caller, .. }) = pending else {
                 continue;
             };
-            let outcome = Outcome::new(Party::Network, Executed::No, Code::Unavailable);
-            let failed = ToSession::Failed(caller.key, outcome, Some(Box::new(head)));
-            caller.inbox.push(failed);
+            let failure = LostRequest {
+                how: Failed::Untouched,
+                unsent: Some(Box::new(head)),
+            };
+            caller.inbox.push(ToSession::Failed(caller.key, failure));
         }
     }
 
@@ -347,7 +359,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         match written {
             Ok(Written::Whole) => {}
             Ok(Written::Unmodified) => self.count(ClusterCounter::MutationNotWritten),
-            Err(_) => return self.fail(stream, Code::Internal),
+            Err(_) => return self.fail(stream),
         }
         let one_way = |p: &Pending| p.one_way;
         let sent = self
@@ -362,12 +374,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         }
     }
 
-    fn fail(&self, stream: StreamId, code: Code) {
+    fn fail(&self, stream: StreamId) {
         if let Some(Pending { caller, .. }) = self.handle.forget(stream, &self.worker) {
-            let outcome = Outcome::new(Party::Proxy, Executed::No, code);
-            caller
-                .inbox
-                .push(ToSession::Failed(caller.key, outcome, None));
+            let (how, unsent) = (Failed::Unwritable, None);
+            let failed = ToSession::Failed(caller.key, LostRequest { how, unsent });
+            caller.inbox.push(failed);
         }
     }
 

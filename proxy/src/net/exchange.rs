@@ -8,11 +8,12 @@ use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Echo, Head};
 use sabir_core::outcome::Outcome;
-use sabir_router::action::Target;
+use sabir_router::action::{Action, Forward, Target};
 use sabir_router::limits::Permit;
 
 use super::finish::Why;
 use super::pool::Cluster;
+use super::retry::Tries;
 use super::stream::Body;
 use super::upstream::Upstream;
 use crate::config::resolved::{Listener, Route};
@@ -35,6 +36,8 @@ pub(crate) struct Exchange {
     pub(crate) why: Option<Why>,
     /// What only an exchange has that is streamed, in either direction.
     pub(crate) body: Option<Box<Body>>,
+    /// What only an exchange has whose request may be given to another endpoint.
+    pub(crate) tries: Option<Box<Tries>>,
 }
 
 /// Where an exchange stands.
@@ -57,8 +60,8 @@ pub(crate) struct Routed {
     pub(crate) hash: Option<u64>,
     pub(crate) cluster: Option<Rc<Cluster>>,
     pub(crate) permit: Option<Permit>,
-    /// Endpoints that could not be reached, so that no work can have been done twice.
-    pub(crate) unreachable: u8,
+    /// How often the request was given to an endpoint that certainly did nothing.
+    pub(crate) undone: u8,
     /// How often the request was given to an endpoint.
     pub(crate) attempts: u32,
     /// When it was last given to one.
@@ -111,7 +114,7 @@ impl Routed {
             hash: None,
             cluster: None,
             permit: None,
-            unreachable: 0,
+            undone: 0,
             attempts: 0,
             sent: None,
             answered: None,
@@ -120,5 +123,13 @@ impl Routed {
 
     pub(crate) fn route(&self) -> Option<&Route> {
         self.config.listener.routes.route(self.route?)
+    }
+
+    /// Where the route sends it, if that is to a cluster.
+    pub(crate) fn forward(&self) -> Option<&Forward> {
+        match &self.route()?.rule.action {
+            Action::Forward(forward) => Some(forward),
+            Action::DirectResponse(_) => None,
+        }
     }
 }

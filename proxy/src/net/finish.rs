@@ -70,6 +70,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.streams.remove(&exchange.stream);
         }
         self.give_back(&exchange);
+        if let Some(tries) = exchange.tries.take() {
+            self.give_permit_back(&exchange, *tries);
+        }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
         let elapsed = exchange
@@ -83,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     /// Tells those who compare endpoints how one did. Streams are as fast as their answer begins.
-    fn report(&self, exchange: &Exchange, endpoint: &EndpointPool, outcome: Outcome) {
+    pub(super) fn report(&self, exchange: &Exchange, endpoint: &EndpointPool, outcome: Outcome) {
         // That a one-way request was written says nothing about who will read it.
         if exchange.one_way && outcome.is_ok() {
             return;
@@ -216,10 +219,16 @@ pub(crate) enum Why {
     ConnectFailure,
     /// The connection was lost before the answer.
     ConnectionLost,
+    /// The endpoint's protocol has no form for the request.
+    Unwritable,
     /// The endpoint gave the request up.
     Reset,
     /// The deadline passed.
     Deadline,
+    /// The last attempt took too long.
+    PerTryTimeout,
+    /// A streamed exchange stood still.
+    Idle,
     /// The proxy stops, and the time for what was in flight is over.
     Draining,
     /// The caller did not wait for the answer.
@@ -238,8 +247,11 @@ impl Why {
             Self::NoHealthyEndpoint => "no_healthy_endpoint",
             Self::ConnectFailure => "connect_failure",
             Self::ConnectionLost => "connection_lost",
+            Self::Unwritable => "unwritable_request",
             Self::Reset => "upstream_reset",
             Self::Deadline => "deadline",
+            Self::PerTryTimeout => "per_try_timeout",
+            Self::Idle => "idle_timeout",
             Self::Draining => "draining",
             Self::CallerGone => "caller_gone",
         }

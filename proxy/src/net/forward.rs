@@ -10,9 +10,11 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_router::action::{Action, Target};
 use sabir_router::balancer::Pick;
 use sabir_router::limits::Resource;
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::due;
 use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
@@ -92,6 +94,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             log,
             why: None,
             body: None,
+            tries: None,
         });
         if !head.end {
             self.streams.insert(stream, key);
@@ -137,9 +140,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.routed.route = Some(position);
         // Filters of the route that wait do so within its timeout.
         if let Action::Forward(forward) = &route.rule.action {
-            let deadline = forward.timeout.map(|timeout| exchange.cx.started + timeout);
-            exchange.cx.deadline = deadline;
+            let started = exchange.cx.started;
+            exchange.cx.deadline = due::deadline(&config.listener, forward, &head, started);
+            let idle = forward.idle_timeout.filter(|_| !head.end);
+            if idle.is_some() {
+                exchange.note_move(started);
+            }
+            let deadline = exchange.cx.deadline;
             self.watch(deadline);
+            self.watch(idle.and_then(|idle| started.checked_add(idle)));
         }
         let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {
@@ -245,6 +254,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 return self.answer(key, Why::DirectResponse, reply);
             }
         };
+        if exchange.is_expired(self.link.now()) {
+            self.name(key, &head);
+            return self.on_deadline(key);
+        }
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
         exchange.routed.hash = forward.hash_policy.hash(&head, self.addresses.peer);
@@ -273,33 +286,38 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Reply::refused(Code::Overloaded, message),
             );
         }
-        self.send(key, head, &cluster, target, Attempt::First);
+        self.send(key, head, Attempt::First);
     }
 
     /// Chooses an endpoint and gives it the request.
-    pub(super) fn send(
-        &mut self,
-        key: DefaultKey,
-        head: Head,
-        cluster: &Rc<Cluster>,
-        target: Target,
-        attempt: Attempt,
-    ) {
-        let upstream = match self.upstream(key, cluster, target, attempt, &head) {
+    pub(super) fn send(&mut self, key: DefaultKey, mut head: Head, attempt: Attempt) {
+        if self.exchanges[key].is_expired(self.link.now()) {
+            return self.on_deadline(key);
+        }
+        let routed = &self.exchanges[key].routed;
+        let (Some(cluster), Some(target)) = (routed.cluster.clone(), routed.target) else {
+            return; // every request that is sent was routed
+        };
+        let upstream = match self.upstream(key, &cluster, target, attempt, &head) {
             Ok(upstream) => upstream,
-            Err((why, reply)) => return self.answer(key, why, reply),
+            Err((why, reply)) => return self.fail_to_send(key, attempt, why, reply),
         };
         let waits = match upstream.would_wait() {
             false => None,
             true => match cluster.try_acquire(Resource::PendingRequests) {
                 Some(permit) => Some(permit),
-                None => return self.refuse_to_wait(key, cluster),
+                None => return self.refuse_to_wait(key, &cluster),
             },
         };
-        let exchange = &mut self.exchanges[key];
+        let (now, exchange) = (self.link.now(), &mut self.exchanges[key]);
         exchange.routed.attempts += 1;
-        exchange.routed.sent = Some(self.link.now());
+        exchange.routed.sent = Some(now);
+        exchange.routed.answered = None;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
+        exchange.keep(&head, &upstream, now);
+        exchange.tell_time_left(&mut head, &upstream, now);
+        let attempt_ends = exchange.tries.as_ref().and_then(|tries| tries.wake);
+        self.watch(attempt_ends);
         let inbox = self.inbox.clone();
         let caller = Caller { inbox, key };
         let Some(stream) = upstream.request(caller, head, waits, &self.worker) else {
@@ -311,6 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             upstream.hold_back(self.inbox.clone());
             self.waits.held_back += 1;
         }
+        let exchange = &mut self.exchanges[key];
         exchange.place = Place::Upstream(upstream, stream);
         let early = exchange.body.is_some();
         self.worker.count(cluster.stats_id, ClusterCounter::RqTotal);
@@ -320,6 +339,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if congested {
             self.count(ListenerCounter::PausedReading);
         }
+    }
+
+    /// There is nowhere to send a request: because no endpoint could be reached, if that was tried.
+    fn fail_to_send(&mut self, key: DefaultKey, attempt: Attempt, why: Why, reply: Reply) {
+        let outcome = reply.outcome;
+        if attempt == Attempt::Elsewhere && self.retry(key, Failure::Connect, outcome, None) {
+            return;
+        }
+        self.answer(key, why, reply);
     }
 
     fn refuse_to_wait(&mut self, key: DefaultKey, cluster: &Rc<Cluster>) {
@@ -344,8 +372,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Some(upstream) = self.bound_to(cluster) {
             return Ok(upstream);
         }
+        let tries = self.exchanges[key].tries.as_ref();
+        let failed = tries.map_or(&[][..], |tries| &tries.failed);
         let pick = Pick::from(target.subset).hash(self.exchanges[key].routed.hash);
-        let Some(endpoint) = cluster.pick(pick, attempt, self.link.now()) else {
+        let picked = cluster.pick(pick.exclude(failed), attempt, self.link.now());
+        let Some(endpoint) = picked else {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::NoneHealthy);
             let message = format!("cluster {} has no healthy endpoint", cluster.config().name);
@@ -358,7 +389,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
-        match endpoint.connection(&self.worker, owner, head.protocol()) {
+        match endpoint.connection(&self.worker, owner, head.protocol(), attempt) {
             Ok(upstream) if bind => {
                 self.bound.retain(|u| u.state() != State::Closed);
                 self.worker.count(cluster.stats_id, ClusterCounter::CxBound);

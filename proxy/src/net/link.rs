@@ -28,8 +28,16 @@ pub(crate) struct Link<S> {
     eof: Eof,
     shut: bool,
     heard: bool,
-    received: u64,
-    sent: u64,
+    traffic: Traffic,
+}
+
+/// Bytes that the socket took and gave.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) received: u64,
+    pub(crate) sent: u64,
+    /// As much of both as was accounted for.
+    told: (u64, u64),
 }
 
 /// Whether the peer has ended its direction.
@@ -75,8 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             eof: Eof::No,
             shut: false,
             heard: false,
-            received: 0,
-            sent: 0,
+            traffic: Traffic::default(),
         }
     }
 
@@ -112,7 +119,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
         }
         let io = Pin::new(&mut self.io);
         let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.input))?;
-        self.received += n as u64;
+        self.traffic.received += n as u64;
         if n == 0 {
             self.eof = Eof::Seen;
             return self.poll_end();
@@ -158,7 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
-            self.sent += n as u64;
+            self.traffic.sent += n as u64;
         }
         if !self.shut && self.conn.wants_shutdown() {
             ready!(Pin::new(&mut self.io).poll_shutdown(cx))?;
@@ -168,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     }
 
     /// Says farewell until `until`, as well as the peer lets us.
-    pub(crate) fn poll_end(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    pub(crate) fn poll_farewell_until(&mut self, until: Instant, cx: &mut Context<'_>) -> Poll<()> {
         if self.poll_farewell(cx).is_ready() {
             return Poll::Ready(());
         }
@@ -191,8 +198,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             if rest.filled().is_empty() {
                 self.eof = Eof::Seen;
             }
-            self.received += rest.filled().len() as u64;
-            if self.received > MOST_THROWN_AWAY {
+            self.traffic.received += rest.filled().len() as u64;
+            if self.traffic.received > MOST_THROWN_AWAY {
                 break;
             }
         }
@@ -261,10 +268,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
 
     /// Bytes read and written since it was last asked.
     pub(crate) fn take_traffic(&mut self) -> (u64, u64) {
-        (
-            std::mem::take(&mut self.received),
-            std::mem::take(&mut self.sent),
-        )
+        let Traffic { received, sent, .. } = self.traffic;
+        let (was_received, was_sent) = std::mem::replace(&mut self.traffic.told, (received, sent));
+        (received - was_received, sent - was_sent)
+    }
+
+    /// Bytes read and written since the connection was made.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// Trades empty buffers with whoever lends or keeps them.

@@ -14,6 +14,7 @@
 mod carrier;
 mod connect;
 mod desk;
+mod due;
 mod exchange;
 mod exchanges;
 mod finish;
@@ -24,6 +25,7 @@ mod logs;
 mod mailbox;
 mod pool;
 mod respond;
+mod retry;
 mod reverse;
 mod session;
 mod stream;

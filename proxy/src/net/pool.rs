@@ -33,7 +33,7 @@ pub(crate) struct Cluster {
 pub(crate) struct EndpointPool {
     pub(crate) cluster: Rc<Cluster>,
     pub(crate) address: SocketAddr,
-    id: EndpointId,
+    pub(crate) id: EndpointId,
     connections: RefCell<Vec<Rc<Upstream>>>,
     avoid: Cell<Option<Instant>>,
     failures: Cell<u32>,
@@ -46,6 +46,11 @@ pub(crate) enum Attempt {
     /// If all endpoints seem unreachable, one is tried all the same.
     First,
     /// Another endpoint could not be reached: only those that seem reachable.
+    Elsewhere,
+    /// A connection ended before it did anything: over a new one, since others that are as old may
+    /// have ended too.
+    Afresh,
+    /// An endpoint did not do it: another one, if there is any.
     Again,
 }
 
@@ -87,10 +92,11 @@ impl Cluster {
         self.config.borrow().clone()
     }
 
-    /// Chooses an endpoint; `None` if there is none to choose.
+    /// Chooses an endpoint, rather none of those that are not wanted; `None` if there is none to
+    /// choose.
     pub(crate) fn pick(
         &self,
-        pick: Pick<'_>,
+        mut pick: Pick<'_>,
         attempt: Attempt,
         now: Instant,
     ) -> Option<Rc<EndpointPool>> {
@@ -99,7 +105,11 @@ impl Cluster {
         let mut balancer = self.balancer.borrow_mut();
         let reachable = |id| endpoint(id).is_some_and(|e| !e.draining.get() && e.seems_up(now));
         let mut picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
-        if picked.is_none() && attempt == Attempt::First {
+        if picked.is_none() && !pick.exclude.is_empty() {
+            pick = pick.exclude(&[]);
+            picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
+        }
+        if picked.is_none() && attempt != Attempt::Elsewhere {
             let open = |id| endpoint(id).is_some_and(|e| !e.draining.get());
             picked = balancer.pick(pick, now, open, || fastrand::u64(..));
         }
@@ -205,6 +215,7 @@ impl EndpointPool {
         worker: &Rc<Worker>,
         owner: Option<&Rc<Inbox>>,
         protocol: &str,
+        attempt: Attempt,
     ) -> Result<Rc<Upstream>, Code> {
         let config = self.cluster.config.borrow();
         // Of a cluster that speaks several protocols, the one the request came in.
@@ -216,6 +227,7 @@ impl EndpointPool {
         let protocol = spoken.name();
         let reused = match owner {
             Some(owner) => self.bound_to(owner, protocol),
+            None if attempt == Attempt::Afresh => None,
             None => self.shared(&config, protocol),
         };
         if let Some(upstream) = reused {

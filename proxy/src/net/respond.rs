@@ -4,13 +4,14 @@ use sabir_core::connection::Written;
 use sabir_core::frame::{Frame, Reason};
 use sabir_core::head::{Head, Stage};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use super::exchange::{Place, Routed};
 use super::finish::Why;
-use super::pool::Attempt;
+use super::retry::Undone;
 use super::session::Session;
+use super::upstream::{Failed, LostRequest};
 use crate::telemetry::{ClusterCounter, ListenerCounter};
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
@@ -37,6 +38,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             // No answer yet: nothing that filters or the route do to answers concerns it.
             self.streams.insert(self.exchanges[key].stream, key);
             return self.stream_down(key, Frame::Head(head));
+        }
+        if self.exchanges[key].tries.is_some() && self.retry_answered(key, &head) {
+            return;
         }
         let exchange = &mut self.exchanges[key];
         if head.stage == Stage::Tunnel {
@@ -90,78 +94,60 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_upstream_reset(&mut self, key: DefaultKey, reason: Reason) {
+        if self.exchanges[key].has_answer_begun() {
+            return self.stream_down(key, Frame::Reset(reason));
+        }
         let executed = match reason {
             Reason::Refused => Executed::No,
             _ => Executed::Maybe,
         };
+        if executed == Executed::No && self.resend(key, Undone::Refused, None) {
+            return;
+        }
         let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
-        if self.exchanges[key].has_answer_begun() {
-            return self.stream_down(key, Frame::Reset(reason));
+        let failure = match executed {
+            Executed::No => Failure::Refused,
+            _ => Failure::Reset,
+        };
+        if self.retry(key, failure, outcome, None) {
+            return;
         }
         let reply = Reply::new(outcome, "the endpoint gave the request up");
         self.answer(key, Why::Reset, reply);
     }
 
     /// The endpoint's connection failed.
-    pub(super) fn on_failed(
-        &mut self,
-        key: DefaultKey,
-        outcome: Outcome,
-        unsent: Option<Box<Head>>,
-    ) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
+    pub(super) fn on_failed(&mut self, key: DefaultKey, failure: LostRequest) {
+        if self.exchanges.get(key).is_none() {
             return;
-        };
-        exchange.place = Place::Here;
-        exchange.routed.unreachable += 1;
-        let Routed {
-            cluster,
-            target,
-            unreachable,
-            ..
-        } = &exchange.routed;
-        let (Some(cluster), Some(target)) = (cluster.clone(), *target) else {
-            return;
-        };
-        let attempts = *unreachable;
-        let whole = exchange.body.as_ref().is_none_or(|body| !body.given);
-        if let Some(head) = unsent
-            && attempts <= REPICKS
-            && whole
-        {
-            return self.send(key, *head, &cluster, target, Attempt::Again);
         }
-        self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
-        let (why, message) = match outcome.executed {
-            Executed::No => (Why::ConnectFailure, "the endpoint could not be reached"),
-            _ => (
+        let LostRequest { how, unsent } = failure;
+        if self.resend(key, Undone::Failed(how), unsent) {
+            return;
+        }
+        if let Some(cluster) = &self.exchanges[key].routed.cluster {
+            self.worker.count(cluster.stats_id, ClusterCounter::RqReset);
+        }
+        if let Some(failure) = how.failure()
+            && self.retry(key, failure, how.outcome(), None)
+        {
+            return;
+        }
+        let (why, message) = match how {
+            Failed::Unconnected => (Why::ConnectFailure, "the endpoint could not be reached"),
+            Failed::Untouched => (
+                Why::ConnectionLost,
+                "the connection to the endpoint was lost before it took the request",
+            ),
+            Failed::Stale | Failed::Lost => (
                 Why::ConnectionLost,
                 "the connection to the endpoint was lost before it answered",
             ),
+            Failed::Unwritable => (
+                Why::Unwritable,
+                "the request has no form in the protocol of the endpoint",
+            ),
         };
-        self.answer(key, why, Reply::new(outcome, message));
-    }
-
-    /// An exchange's deadline has passed.
-    pub(super) fn on_deadline(&mut self, key: DefaultKey) {
-        let exchange = &mut self.exchanges[key];
-        let waited = exchange.cx.deadline.map(|at| at - exchange.cx.started);
-        let executed = match &exchange.place {
-            Place::Upstream(..) => Executed::Maybe,
-            Place::Filtering(_) | Place::Here => Executed::No,
-        };
-        if let Some(cluster) = &exchange.routed.cluster {
-            self.worker
-                .count(cluster.stats_id, ClusterCounter::RqTimeout);
-        }
-        let message = format!(
-            "no answer within {} ms",
-            waited.unwrap_or_default().as_millis()
-        );
-        let outcome = Outcome::new(Party::Network, executed, Code::TimedOut);
-        self.answer(key, Why::Deadline, Reply::new(outcome, message));
+        self.answer(key, why, Reply::new(how.outcome(), message));
     }
 }
-
-/// Endpoints that may turn out unreachable before a request fails. It was not sent to any of them.
-const REPICKS: u8 = 3;

@@ -12,19 +12,17 @@ use sabir_core::connection::{Event, EventKind};
 use sabir_core::filter::Flow;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::{Head, Kind};
-use sabir_core::outcome::Outcome;
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::desk::Streams;
-use super::exchange::Exchange;
 use super::exchanges::Exchanges;
 use super::finish::Ended;
 use super::link::{Link, LinkError, Read};
 use super::listener::ListenerState;
 use super::mailbox::Mailbox;
 use super::reverse::Reverse;
-use super::upstream::Upstream;
+use super::upstream::{LostRequest, Upstream};
 use super::worker::Worker;
 use crate::telemetry::ListenerCounter;
 
@@ -39,8 +37,8 @@ pub(crate) enum ToSession {
     Consumed(DefaultKey, usize),
     /// The last of a request left the proxy, and the response has ended or there is none.
     Sent(DefaultKey),
-    /// The endpoint's connection failed; with the request, if it was never written.
-    Failed(DefaultKey, Outcome, Option<Box<Head>>),
+    /// The endpoint's connection failed.
+    Failed(DefaultKey, LostRequest),
     /// A filter decided.
     Decided(DefaultKey, Flow),
     /// The server calls its client.
@@ -88,9 +86,9 @@ pub(crate) struct Waits {
     pub(super) held_back: usize,
     /// Bodies wait for the client to take what was before them.
     pub(super) unwritten: bool,
-    /// No exchange has an earlier deadline. It may have been that of one that has ended: looking
-    /// through all of them when it is reached costs less than to keep them in order.
-    deadline: Option<Instant>,
+    /// Nothing is due of an exchange before. It may have been of one that has ended: looking through
+    /// all of them when it is reached costs less than to keep them in order.
+    pub(super) deadline: Option<Instant>,
 }
 
 /// When a session ends.
@@ -348,7 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             ToSession::Frame(key, frame) => self.on_response(key, frame),
             ToSession::Consumed(key, bytes) => self.on_consumed(key, bytes),
             ToSession::Sent(key) => self.on_sent(key),
-            ToSession::Failed(key, outcome, unsent) => self.on_failed(key, outcome, unsent),
+            ToSession::Failed(key, failure) => self.on_failed(key, failure),
             ToSession::Decided(key, flow) => self.on_decided(key, flow),
             ToSession::Request(upstream, stream, head) => {
                 self.on_server_request(upstream, stream, *head);
@@ -389,28 +387,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Kind::Request | Kind::OneWay => self.waits.deferred.push_back((stream, head)),
             _ => self.on_client_response(stream, head),
         }
-    }
-
-    /// Fails the exchanges whose deadline has passed.
-    fn expire(&mut self) {
-        let now = self.link.now();
-        if self.waits.deadline.is_none_or(|at| at > now) {
-            return;
-        }
-        let due = |e: &Exchange| e.cx.deadline.is_some_and(|at| at <= now);
-        let due = self.exchanges.iter().filter(|(_, e)| due(e));
-        let due: Vec<_> = due.map(|(key, _)| key).collect();
-        for key in due {
-            self.on_deadline(key);
-        }
-        let deadlines = self.exchanges.values().filter_map(|e| e.cx.deadline);
-        self.waits.deadline = deadlines.min();
-    }
-
-    /// Watches a deadline that an exchange was given.
-    pub(super) fn watch(&mut self, deadline: Option<Instant>) {
-        let earliest = self.waits.deadline.into_iter().chain(deadline).min();
-        self.waits.deadline = earliest;
     }
 
     /// Counts what was read and written; whether anything was written.
@@ -466,7 +442,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Future for Session<S> {
                 *this.life.farewell.insert(this.link.now() + LINGER)
             }
         };
-        ready!(this.link.poll_end(until, cx));
+        ready!(this.link.poll_farewell_until(until, cx));
         this.stand_up();
         Poll::Ready(())
     }

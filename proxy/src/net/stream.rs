@@ -1,5 +1,7 @@
 //! Bodies that arrive in pieces, on their way through a session.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::Stage;
@@ -19,13 +21,75 @@ pub(crate) struct Body {
     /// Pieces of the response that the caller could not take yet.
     down: Pump,
     /// Pieces of the request were given to an endpoint, so it can be given to no other.
-    pub(crate) given: bool,
+    given: bool,
     /// Bytes of the request that its caller was not told of yet that they left.
     owed: usize,
     /// How far the response has come.
     response: Response,
     /// How the exchange ends, as far as the response has said.
     outcome: Outcome,
+    kept: Kept,
+    /// When a piece of either body last came, where it matters.
+    pub(crate) moved: Option<Instant>,
+}
+
+/// The request's pieces from the first one on, for another endpoint.
+#[derive(Debug, Default)]
+struct Kept {
+    frames: Vec<Frame>,
+    bytes: usize,
+    /// There is no use in keeping more: the request is too long, or its answer has begun.
+    given_up: bool,
+}
+
+impl Kept {
+    fn push(&mut self, frame: &Frame) {
+        let more = match frame {
+            Frame::Data { bytes, .. } => bytes.len(),
+            _ => 0,
+        };
+        let fits = self.bytes + more <= MOST_KEPT && self.frames.len() < MOST_PIECES;
+        match copy(frame) {
+            Some(copy) if fits && !self.given_up => self.frames.push(copy),
+            _ => self.give_up(),
+        }
+        self.bytes += more;
+    }
+
+    fn give_up(&mut self) {
+        self.given_up = true;
+        self.frames = Vec::new();
+    }
+}
+
+/// The same piece of a request once more: by reference, but for a small one, which would keep the
+/// whole buffer that it was read into.
+fn copy(frame: &Frame) -> Option<Frame> {
+    match frame {
+        Frame::Data { bytes, end } => Some(Frame::Data {
+            bytes: match bytes.len() {
+                ..SHARED_FROM => Bytes::copy_from_slice(bytes),
+                _ => bytes.clone(),
+            },
+            end: *end,
+        }),
+        Frame::Trailers(head) => Some(Frame::Trailers(head.clone())),
+        Frame::Head(_) | Frame::Reset(_) => None,
+    }
+}
+
+impl Body {
+    /// Makes ready to give all of the request to another endpoint; `false` if not all of it is there.
+    fn rewind(&mut self) -> bool {
+        if self.given {
+            if self.kept.given_up {
+                return false;
+            }
+            self.early = self.kept.frames.iter().filter_map(copy).collect();
+            self.given = false;
+        }
+        true
+    }
 }
 
 /// How far a streamed response has come.
@@ -44,11 +108,29 @@ impl Exchange {
         let begun = |body: &Body| body.response != Response::Awaited;
         self.body.as_deref().is_some_and(begun)
     }
+
+    /// Notes that a piece of either body came, if the route asks how long it stands still.
+    pub(super) fn note_move(&mut self, now: Instant) {
+        let idle = self
+            .routed
+            .forward()
+            .and_then(|forward| forward.idle_timeout);
+        if idle.is_some() {
+            self.body.get_or_insert_default().moved = Some(now);
+        }
+    }
+
+    /// Makes ready to give the request's body, if it has one, to another endpoint; `false` if not
+    /// all of it is there any longer.
+    pub(crate) fn rewind(&mut self) -> bool {
+        self.body.as_mut().is_none_or(|body| body.rewind())
+    }
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     /// Moves a piece of a response as far as the caller takes it.
     pub(super) fn stream_down(&mut self, key: DefaultKey, mut frame: Frame) {
+        let now = self.link.now();
         let Some(exchange) = self.exchanges.get_mut(key) else {
             return;
         };
@@ -57,11 +139,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         {
             return self.refuse(key, reply);
         }
+        exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         match &frame {
             Frame::Head(head) if head.stage == Stage::Interim => {}
             Frame::Head(head) => {
                 (body.response, body.outcome) = (Response::Begun, head.outcome);
+                // The caller has a part of this answer, and can get no other.
+                body.kept.give_up();
             }
             Frame::Trailers(head) => body.outcome = head.outcome,
             Frame::Reset(_) => {
@@ -149,6 +234,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let Some(&key) = self.streams.get(&stream) else {
             return self.throw_away(stream, &frame);
         };
+        let now = self.link.now();
         let exchange = &mut self.exchanges[key];
         match &mut frame {
             Frame::Reset(_) => return self.abandon(key),
@@ -162,10 +248,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Frame::Head(_) | Frame::Trailers(_) => {}
         }
+        exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         if let Frame::Data { bytes, .. } = &frame {
             body.owed += bytes.len();
         }
+        body.kept.push(&frame);
         match &exchange.place {
             Place::Upstream(upstream, upstream_stream) => {
                 body.given = true;
@@ -216,8 +304,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     pub(super) fn on_consumed(&mut self, key: DefaultKey, bytes: usize) {
         if let Some(exchange) = self.exchanges.get_mut(key) {
             let stream = exchange.stream;
+            let mut bytes = bytes;
             if let Some(body) = &mut exchange.body {
-                body.owed = body.owed.saturating_sub(bytes);
+                // What is sent a second time was told of before.
+                bytes = bytes.min(body.owed);
+                body.owed -= bytes;
             }
             self.link
                 .with(|conn, turn| conn.consumed(stream, bytes, turn));
@@ -235,3 +326,12 @@ impl Exchange {
         reply.or_else(|| route?.on_data(bytes, cx))
     }
 }
+
+/// Bytes of a request's body that are kept for another endpoint; longer ones have one chance.
+const MOST_KEPT: usize = 64 << 10;
+
+/// Pieces at least this long are kept by reference, in bytes.
+const SHARED_FROM: usize = 4 << 10;
+
+/// Pieces of a body that are kept, whatever their size.
+const MOST_PIECES: usize = 256;

@@ -14,8 +14,10 @@ use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_core::protocol::Protocol;
 use sabir_core::pump::{Moved, Pump};
 use sabir_router::limits::Permit;
+use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
 
+use super::link::Traffic;
 use super::mailbox::Mailbox;
 use super::pool::EndpointPool;
 use super::session::{Inbox, ToSession};
@@ -66,6 +68,65 @@ pub(super) struct Pending {
     /// The request waits for the connection, or for room on it.
     pub(super) waits: Option<Permit>,
     pub(super) tunnel: Tunnel,
+    /// Where the connection stood when the request was written; `None` if it was not.
+    pub(super) mark: Option<Mark>,
+}
+
+/// How much had passed on a connection when something was written.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Mark {
+    /// Bytes that were to leave before it.
+    pub(super) sent: u64,
+    /// Bytes that had come from the peer.
+    pub(super) received: u64,
+}
+
+/// A request that failed with its connection.
+pub(crate) struct LostRequest {
+    /// How.
+    pub(crate) how: Failed,
+    /// The request, if it was never written.
+    pub(crate) unsent: Option<Box<Head>>,
+}
+
+/// How a request failed with its connection.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Failed {
+    /// There never was a connection.
+    Unconnected,
+    /// The connection ended before it took any of the request.
+    Untouched,
+    /// The connection, which had served others before, ended and the peer had said nothing since
+    /// the request was written: it may have been on its way to close when that arrived.
+    Stale,
+    /// The connection ended.
+    Lost,
+    /// The protocol has no form for it.
+    Unwritable,
+}
+
+impl Failed {
+    /// What a retry policy calls it; `None` for what would fail anywhere.
+    pub(crate) fn failure(self) -> Option<Failure> {
+        match self {
+            Self::Unconnected => Some(Failure::Connect),
+            Self::Untouched => Some(Failure::BeforeRequest),
+            Self::Stale | Self::Lost => Some(Failure::Reset),
+            Self::Unwritable => None,
+        }
+    }
+
+    /// How the exchange ends if this was all.
+    pub(crate) fn outcome(self) -> Outcome {
+        let (party, executed, code) = match self {
+            Self::Unconnected | Self::Untouched => {
+                (Party::Network, Executed::No, Code::Unavailable)
+            }
+            Self::Stale | Self::Lost => (Party::Network, Executed::Maybe, Code::Unavailable),
+            Self::Unwritable => (Party::Proxy, Executed::No, Code::Internal),
+        };
+        Outcome::new(party, executed, code)
+    }
 }
 
 /// Whether the end of a response ends its exchange.
@@ -146,6 +207,7 @@ impl Upstream {
         }
         let pending = Pending {
             waits,
+            mark: None,
             caller,
             pump: (!head.end).then(Box::default),
             one_way: head.kind == Kind::OneWay,
@@ -213,9 +275,10 @@ impl Upstream {
         table.insert(pending)
     }
 
-    /// The request on `stream` is about to be written.
-    pub(super) fn admit(&self, stream: StreamId, worker: &Worker) {
+    /// The request on `stream` is about to be written, where the connection stands at `mark`.
+    pub(super) fn admit(&self, stream: StreamId, mark: Mark, worker: &Worker) {
         if let Some(pending) = self.pending.borrow_mut().get_mut(stream) {
+            pending.mark = Some(mark);
             self.stop_waiting(pending, worker);
         }
     }
@@ -238,7 +301,7 @@ impl Upstream {
 
     /// Fails everything that was given to a connection that was never established.
     pub(crate) fn fail_unconnected(&self, worker: &Worker) {
-        self.fail_all(Executed::No, worker);
+        self.fail_all(None, worker);
     }
 
     /// Whether it speaks `protocol`.
@@ -349,8 +412,9 @@ impl Upstream {
         }
     }
 
-    /// Fails everything that waits; called once, when the connection is gone.
-    pub(super) fn fail_all(&self, executed: Executed, worker: &Worker) {
+    /// Fails everything that waits; called once, when the connection is gone on which so much had
+    /// passed, if there was one.
+    pub(super) fn fail_all(&self, traffic: Option<Traffic>, worker: &Worker) {
         self.state.set(State::Closed);
         let pending = self.pending.borrow_mut().drain();
         pending.iter().for_each(|_| self.endpoint.release());
@@ -365,18 +429,34 @@ impl Upstream {
                 let cluster = self.endpoint.cluster.stats_id;
                 worker.count(cluster, ClusterCounter::RqPendingFailure);
             }
-            let head = unsent.remove(&stream).map(Box::new);
-            let executed = if head.is_some() {
-                Executed::No
-            } else {
-                executed
+            let unsent = unsent.remove(&stream).map(Box::new);
+            let how = match (traffic, pending.mark) {
+                (None, _) => Failed::Unconnected,
+                (Some(_), None) => Failed::Untouched,
+                (Some(traffic), Some(mark)) => mark.failed(traffic),
             };
-            let outcome = Outcome::new(Party::Network, executed, Code::Unavailable);
-            self.endpoint
-                .report(outcome, Duration::ZERO, Instant::now());
+            // It is no fault of the endpoint's that a connection was old.
+            if let Failed::Unconnected | Failed::Lost = how {
+                self.endpoint
+                    .report(how.outcome(), Duration::ZERO, Instant::now());
+            }
             let Caller { inbox, key } = pending.caller;
-            inbox.push(ToSession::Failed(key, outcome, head));
+            inbox.push(ToSession::Failed(key, LostRequest { how, unsent }));
         }
         self.set_congested(false);
+    }
+}
+
+impl Mark {
+    /// What became of a request that was written here, on a connection that ended with `traffic`.
+    fn failed(self, traffic: Traffic) -> Failed {
+        if traffic.sent <= self.sent {
+            return Failed::Untouched;
+        }
+        let is_old = self.received > 0;
+        match is_old && traffic.received == self.received {
+            true => Failed::Stale,
+            false => Failed::Lost,
+        }
     }
 }

@@ -128,6 +128,11 @@ metrics! {
             "Requests larger than the listener's limit." { RqTooLarge, }
         "downstream_rq_cancelled_total"
             "Requests whose caller went away or gave up before the answer." { RqCancelled, }
+        "downstream_rq_expired_total"
+            "Requests that were sent to nobody because their deadline had passed." { RqExpired, }
+        "downstream_rq_idle_timeout_total"
+            "Streamed requests that ended because neither side said anything for too long."
+            { RqIdleTimeout, }
         "downstream_rq_no_route_total"
             "Requests that no route matched." { RqNoRoute, }
         "downstream_rq_direct_response_total"
@@ -230,6 +235,21 @@ metrics! {
             "Requests abandoned because their caller went away." { RqCancelled, }
         "upstream_rq_rx_reset_total"
             "Requests that ended with the connection, or that the endpoint reset." { RqReset, }
+        "upstream_rq_resent_total"
+            "Times a request was sent again because nothing had been done that could not be done twice."
+            { RqResent, }
+        "upstream_rq_retry_total"
+            "Retries that the route's policy asked for." { RqRetry, }
+        "upstream_rq_retry_success_total"
+            "Requests that a retry brought a good answer." { RqRetrySuccess, }
+        "upstream_rq_retry_overflow_total"
+            "Requests not retried because the cluster's limit of retries was reached."
+            { RqRetryOverflow, }
+        "upstream_rq_retry_limit_exceeded_total"
+            "Requests not retried any more because they had been as often as the policy says."
+            { RqRetryLimitExceeded, }
+        "upstream_rq_per_try_timeout_total"
+            "Attempts that took longer than the policy allows for one." { RqPerTryTimeout, }
         "upstream_rq_overflow_total"
             "Requests refused because the limit of requests in flight was reached." { RqOverflow, }
         "upstream_rq_pending_total"

@@ -14,7 +14,7 @@ fn the_minimal_one() {
 fn the_full_one() {
     let snapshot = resolve(include_str!("../../../proto/examples/full.yaml"));
     let tables = snapshot.listeners.iter().map(|l| l.routes.len());
-    assert!(tables.eq([3, 1]));
+    assert!(tables.eq([4, 1]));
     assert_eq!(snapshot.clusters[0].pool, PoolMode::Multiplexed);
     assert_eq!(snapshot.clusters[0].balancing.subsets().len(), 3);
     assert_eq!(snapshot.dump["workers"], 2);

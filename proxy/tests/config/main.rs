@@ -7,6 +7,7 @@ mod examples;
 mod generations;
 mod listeners;
 mod references;
+mod retries;
 mod routes;
 mod toy;
 mod translations;

@@ -2,13 +2,14 @@
 
 use std::thread;
 
-use sabir_router::limits::{CircuitBreaker, Limits, Resource};
+use sabir_router::limits::{CircuitBreaker, Limits, Resource, Retries};
 
 fn only_requests(limit: Option<u32>) -> Limits {
     Limits {
         max_connections: None,
         max_pending_requests: Some(0),
         max_requests: limit,
+        retries: Retries::Most(0),
     }
 }
 
@@ -93,4 +94,31 @@ fn defaults_are_documented_ones() {
         limits.max_requests,
     ];
     assert_eq!(values, [Some(1024), Some(1024), Some(10_240)]);
+}
+
+#[test]
+fn retries_are_few_or_a_share_of_the_requests_in_flight() {
+    let limits = |retries| Limits {
+        retries,
+        ..Limits::default()
+    };
+    let breaker = CircuitBreaker::new(limits(Retries::Most(1)));
+    let retry = || breaker.try_acquire(Resource::Retries);
+    let one = retry().unwrap();
+    assert_eq!(retry(), None);
+    let (percent, min) = (20, 2);
+    breaker.set_limits(limits(Retries::Budget { percent, min }));
+    let two = retry().unwrap();
+    assert_eq!(retry(), None, "no request is in flight");
+    let requests: Vec<_> = (0..15)
+        .filter_map(|_| breaker.try_acquire(Resource::Requests))
+        .collect();
+    let three = retry().unwrap();
+    assert!(breaker.is_open(Resource::Retries));
+    for permit in requests.into_iter().chain([one, two, three]) {
+        breaker.release(permit);
+    }
+    assert_eq!(breaker.in_use(Resource::Retries), 0);
+    breaker.set_limits(limits(Retries::Most(0)));
+    assert_eq!(retry(), None);
 }

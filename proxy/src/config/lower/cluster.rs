@@ -15,6 +15,7 @@ use serde_json::Value;
 use super::balancing;
 use super::listener::{self, Spoken};
 use super::problem::{Fault, Problems};
+use super::retry;
 use super::scalar::{Unique, free_form};
 use crate::config::resolved::{Cluster, PoolMode};
 
@@ -300,6 +301,7 @@ fn breakers(problems: &mut Problems, path: &FieldPath<'_>, given: &v1::Cluster) 
         ),
         max_pending_requests: pending,
         max_requests: limit("max_requests", given.max_requests, defaults.max_requests, 1),
+        retries: retry::retries(problems, path, &given),
     }
 }
 

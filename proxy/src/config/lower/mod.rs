@@ -15,6 +15,7 @@ mod listener;
 mod mutation;
 mod outlier_detection;
 mod problem;
+mod retry;
 mod route;
 mod scalar;
 

@@ -142,6 +142,12 @@ pub enum Fault {
         /// What was given.
         value: String,
     },
+    /// Something that another field leaves no room for.
+    #[error("not together with `{other}`")]
+    Excluded {
+        /// The other field.
+        other: &'static str,
+    },
     /// An endpoint on port 0, where nothing can listen.
     #[error("an endpoint has a port other than 0")]
     NoPort,

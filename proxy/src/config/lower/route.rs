@@ -1,14 +1,15 @@
 //! Tables of routes, resolved for the listener that uses them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sabir_core::outcome::{Code, Reply};
 use sabir_core::template::Messages;
 use sabir_proto::config::v1;
 use sabir_proto::config::v1::route::Action as Given;
-use sabir_proto::config::v1::route_action::ClusterSpecifier;
+use sabir_proto::config::v1::route_action::{CallerDeadline as Deadline, ClusterSpecifier};
 use sabir_proto::path::FieldPath;
-use sabir_router::action::{self, Action, Destination, Forward, Target};
+use sabir_router::action::{self, Action, CallerDeadline, Destination, Forward, Target};
 use sabir_router::cluster::Fallback;
 use sabir_router::matcher::Matcher;
 use sabir_router::split::WeightedSplit;
@@ -21,6 +22,7 @@ use super::filter::{self, Place};
 use super::hash_policy::hash_policy;
 use super::mutation::mutation;
 use super::problem::{Fault, Problems};
+use super::retry;
 use super::scalar::Unique;
 use crate::config::resolved::Route;
 
@@ -107,6 +109,18 @@ impl Routes<'_, '_> {
             .problems
             .timeout(&field, given.timeout.as_ref(), default);
         let hash_policy = hash_policy(self.problems, &path.field("hash_policy"), given);
+        let field = path.field("idle_timeout");
+        let idle = given.idle_timeout.as_ref();
+        let idle_timeout = self.problems.timeout(&field, idle, Duration::ZERO);
+        let field = path.field("caller_deadline");
+        let caller_deadline = match self.problems.choice(&field, given.caller_deadline) {
+            Deadline::Auto => CallerDeadline::Auto,
+            Deadline::Read => CallerDeadline::Read,
+            Deadline::Ignore => CallerDeadline::Ignore,
+        };
+        let field = path.field("retry_policy");
+        let retry = given.retry_policy.as_deref();
+        let retry = retry.map(|given| retry::policy(self.problems, &field, given));
         let policy = self.fallback(path, given.fallback_policy);
         let destination = match &given.cluster_specifier {
             Some(ClusterSpecifier::Cluster(name)) => {
@@ -129,6 +143,10 @@ impl Routes<'_, '_> {
             destination,
             timeout,
             hash_policy,
+            idle_timeout,
+            caller_deadline,
+            forward_deadline: given.forward_deadline,
+            retry,
         })
     }
 
