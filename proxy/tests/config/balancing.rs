@@ -173,7 +173,7 @@ fn settings_that_cannot_be() {
         ),
         (
             "common_lb_config: {locality_weighted_lb_config: {}}",
-            "f:10:3: clusters[0].load_assignment.localities: required, but absent",
+            "f:11:3: clusters[0].load_assignment.localities: required, but absent",
         ),
     ];
     for (settings, expected) in rows {
