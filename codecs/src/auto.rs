@@ -229,6 +229,12 @@ impl Connection for Detecting {
         }
     }
 
+    fn cut_short(&mut self, stream: StreamId, reply: &Reply, turn: &mut Turn<'_>) {
+        if let Some(found) = &mut self.found {
+            found.cut_short(stream, reply, turn);
+        }
+    }
+
     fn open(&mut self, stream: StreamId) -> bool {
         self.found.as_mut().is_some_and(|conn| conn.open(stream))
     }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::BytesMut;
 use thiserror::Error;
 
-use crate::frame::{Frame, StreamId};
+use crate::frame::{Frame, Reason, StreamId};
 use crate::head::Echo;
 use crate::metadata::Malformed;
 use crate::outcome::Reply;
@@ -63,9 +63,23 @@ pub trait Connection: Send {
     /// Answers the request on `stream` ourselves, in words its caller understands.
     fn reply(&mut self, stream: StreamId, echo: Echo, reply: &Reply, turn: &mut Turn<'_>);
 
+    /// Ends the answer on `stream`, of which the head was sent, with what `reply` says, as far as the
+    /// protocol has words for that; most have not, and give the stream up.
+    fn cut_short(&mut self, stream: StreamId, _reply: &Reply, turn: &mut Turn<'_>) {
+        let reset = Frame::Reset(Reason::Cancelled);
+        // It may have ended in the meantime, and then nothing is left to say.
+        let _: Result<Written, SendError> = self.send(stream, reset, turn);
+    }
+
     /// Opens `stream` towards a server; `false` when the peer allows no more right now. Names are at
     /// most the protocol's [`max_stream`](crate::protocol::Protocol::max_stream).
     fn open(&mut self, stream: StreamId) -> bool;
+
+    /// Streams that a server lets us have open at a time, as far as it has said. For further ones the
+    /// driver makes another connection, if it may.
+    fn most_streams(&self) -> usize {
+        usize::MAX
+    }
 
     /// Body bytes `stream` may send now. Message protocols have no windows.
     fn capacity(&self, _stream: StreamId) -> usize {
@@ -138,6 +152,10 @@ pub enum EventKind {
     Retired,
     /// The peer takes new streams again.
     Resumed,
+    /// The peer broke a rule or a limit, which cost it a stream or a request and not the connection.
+    /// The name is one of the protocol's few and the same every time: it is counted by it. What ends
+    /// the connection is a [`ConnectionError`] instead.
+    Fault(&'static str),
 }
 
 /// Whether a frame was written as it was asked for.
@@ -177,6 +195,8 @@ pub enum ConnectionError {
     /// The peer makes more work than it can have use for.
     #[error("too many {what}: more than {limit}")]
     Flood {
+        /// Name to count it by, one of the protocol's few.
+        name: &'static str,
         /// What there is too much of.
         what: &'static str,
         /// How much is allowed.
@@ -196,6 +216,21 @@ pub enum ConnectionError {
         /// How long.
         silence: Duration,
     },
+}
+
+impl ConnectionError {
+    /// Name to count it by.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "malformed",
+            Self::Unsolicited => "unsolicited",
+            Self::TooLong { .. } => "too_long",
+            Self::Truncated { .. } => "truncated",
+            Self::Flood { name, .. } => name,
+            Self::UnknownProtocol { .. } => "unknown_protocol",
+            Self::Silent { .. } => "silent",
+        }
+    }
 }
 
 /// Bytes in hexadecimal.

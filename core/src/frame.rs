@@ -49,8 +49,10 @@ impl Frame {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Reason {
-    /// The peer closed the connection or reset the stream; it may have acted on the message.
+    /// The peer reset the stream; it may have acted on the message.
     Peer,
+    /// The peer's connection ended; it may have acted on the message.
+    Lost,
     /// The peer did not and will not look at it, so it may be sent elsewhere.
     Refused,
     /// Nobody waits for it any longer.

@@ -19,7 +19,7 @@ class GrpcSabir(Sabir):
         """The whole file's text; a cluster nobody uses tells its generation in the configuration dump."""
         self._generation += 1
         made = [
-            config.listener(name, self._ports[name], routes, self.access_log(name), protocol="http2", **self._options)
+            config.listener(name, self._ports[name], routes, self.access_log(name), **{"protocol": "http2", **self._options})
             for name, routes in listeners.items()
         ]
         marker = config.cluster(f"generation-{self._generation}")

@@ -70,6 +70,14 @@ def _java(kind, main, arguments):
     return ["java", *JVM_OPTIONS, "-cp", f"{home}/classes:{home}/lib/*", f"org.sabir.demo.{main}", *arguments]
 
 
+def provider(kind, name, port, *protocol):
+    """Command and environment of a provider, which speaks Dubbo unless `protocol` is "tri"."""
+    arguments = [name, str(port), GROUP, VERSION, *protocol]
+    if kind == GO:
+        return [WORK / "dubbo-go/peer", "provider", *arguments], {}
+    return _java(kind, "ProviderMain", arguments), {"DUBBO_IP_TO_BIND": LOOPBACK, "DUBBO_IP_TO_REGISTRY": LOOPBACK}
+
+
 class Provider(Peer):
     """A provider process; `address` is where sabir, or a consumer, finds it."""
 
@@ -77,13 +85,7 @@ class Provider(Peer):
         self.kind = kind
         self.port = port or free_port()
         self.address = f"127.0.0.1:{self.port}"
-        arguments = [name, str(self.port), GROUP, VERSION]
-        if kind == GO:
-            command, env = [WORK / "dubbo-go/peer", "provider", *arguments], {}
-        else:
-            command = _java(kind, "ProviderMain", arguments)
-            env = {"DUBBO_IP_TO_BIND": LOOPBACK, "DUBBO_IP_TO_REGISTRY": LOOPBACK}
-        super().__init__(name, command, env)
+        super().__init__(name, *provider(kind, name, self.port))
 
     def count(self, method):
         """How many calls of `method` have arrived so far."""

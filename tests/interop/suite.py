@@ -11,8 +11,12 @@ import dubbo_direct
 import dubbo_failures
 import dubbo_matrix
 import dubbo_traffic
+import grpc_failures
 import grpc_matrix
 import grpc_peers
+import grpc_traffic
+import http2_matrix
+import http2_peers
 import motan_failures
 import motan_matrix
 import motan_peers
@@ -22,6 +26,7 @@ import sabir
 import thrift_matrix
 import thrift_peers
 import thrift_traffic
+import triple_matrix
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -63,10 +68,13 @@ def selected(options):
     """The cases to run, by the command line."""
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
     cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases(), *grpc_matrix.direct_cases()]
+    cases += [*grpc_traffic.direct_cases(), *http2_matrix.direct_cases(), *triple_matrix.direct_cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
         cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases(), *grpc_matrix.proxy_cases()]
+        cases += [*grpc_traffic.proxy_cases(), *grpc_failures.cases()]
+        cases += [*http2_matrix.proxy_cases(), *triple_matrix.proxy_cases()]
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
 
 
@@ -82,7 +90,7 @@ def build(cases):
     for kinds, builder in BUILDERS:
         if wanted & kinds:
             skipped.update(builder())
-    return {**skipped, **grpc_peers.build(wanted)}
+    return {**skipped, **grpc_peers.build(wanted), **http2_peers.build(wanted)}
 
 
 def attempt(step):
@@ -98,7 +106,7 @@ def run(cases, world):
     """Prepares and then runs all cases; returns how many passed, failed and were skipped."""
     counts = {"ok": 0, "FAIL": 0, "skip": 0}
     wanted = [case for case in cases if not case.skip_reason(world)]
-    world.start(sorted((kinds_of(wanted) & SHARED) - thrift_peers.LANGUAGES.keys()))
+    world.start(sorted(kinds_of(wanted) & SHARED))
     prepared = {case.name: attempt(lambda case=case: case.prepare(world)) for case in wanted}
     for case in cases:
         start = time.monotonic()
@@ -149,7 +157,7 @@ def main():
 BUILDERS = [
     ({*peers.JAVA, peers.GO}, peers.build),
     (set(motan_peers.KINDS), motan_peers.build),
-    ({thrift_peers.PYTHON}, thrift_peers.build),
+    (set(thrift_peers.LANGUAGES), thrift_peers.build),
 ]
 # Kinds of which all cases share a provider and a consumer; the others' cases start what they need.
 SHARED = {*peers.JAVA, peers.GO, *motan_peers.KINDS}

@@ -1,8 +1,10 @@
-"""Dubbo: the peers' configurations. All of them route one service and method, or these and one attachment."""
+"""Dubbo: who is compared. All of them route one service and method, or these and one attachment."""
 
-from . import peers
-from .peers import Peer, Ports
+from . import envoy, haproxy, peers, sabir
+from .peers import DIRECT, ENVOY, FLOOR, SABIR, Peer, Ports
 
+NAME = "dubbo"
+TITLE = "Dubbo"
 SERVICE = "org.sabir.bench.EchoService"
 METHOD = "echo"
 ATTACHMENT = ("batchjob", "true")
@@ -16,85 +18,29 @@ _OTHER_SERVICE = ["--service", f"{SERVICE}2", "--method", METHOD, "--attachment"
 _OTHER_METHOD = ["--service", SERVICE, "--method", f"{METHOD}2", "--attachment", "=".join(ATTACHMENT)]
 _OTHER_VALUE = ["--service", SERVICE, "--method", METHOD, "--attachment", f"{ATTACHMENT[0]}=false"]
 _NO_ATTACHMENT = ["--service", SERVICE, "--method", METHOD]
+REFUSED = [_OTHER_SERVICE, _OTHER_METHOD]
+REFUSED_TOO = [*REFUSED, _OTHER_VALUE, _NO_ATTACHMENT]
 
 
 def all_peers():
     """In the order of the rounds."""
-    refused = [_OTHER_SERVICE, _OTHER_METHOD]
-    refused_too = [*refused, _OTHER_VALUE, _NO_ATTACHMENT]
-    envoy, haproxy, sabir = peers.envoy(), peers.haproxy(), peers.sabir()
     return [
-        Peer("direct", ""),
-        Peer("haproxy tcp", "", haproxy, peers.haproxy_tcp),
-        Peer("Envoy", BY_METHOD, envoy, lambda ports: envoy_configuration(ports, False), refused),
-        Peer("Envoy", BY_ATTACHMENT, envoy, lambda ports: envoy_configuration(ports, True), refused_too),
-        Peer("sabir", BY_METHOD, sabir, lambda ports: sabir_configuration(ports, False), refused),
-        Peer("sabir", BY_ATTACHMENT, sabir, lambda ports: sabir_configuration(ports, True), refused_too),
+        Peer(DIRECT, ""),
+        Peer(FLOOR, "", peers.haproxy(), haproxy.tcp),
+        Peer(ENVOY, BY_METHOD, peers.envoy(), lambda ports: _envoy(ports, False), REFUSED),
+        Peer(ENVOY, BY_ATTACHMENT, peers.envoy(), lambda ports: _envoy(ports, True), REFUSED_TOO),
+        Peer(SABIR, BY_METHOD, peers.sabir(), lambda ports: _sabir(ports, {}), REFUSED),
+        Peer(SABIR, BY_ATTACHMENT, peers.sabir(), lambda ports: _sabir(ports, dict([ATTACHMENT])), REFUSED_TOO),
     ]
 
 
-def envoy_configuration(ports: Ports, attachment: bool):
-    """Envoy's dubbo_proxy (envoy.extensions.filters.network.dubbo_proxy.v3)."""
+def _envoy(ports: Ports, attachment: bool):
     match = {"method": {"name": {"exact": METHOD}}}
     if attachment:
         match["headers"] = [{"name": ATTACHMENT[0], "string_match": {"exact": ATTACHMENT[1]}}]
-    types = "type.googleapis.com/envoy.extensions.filters.network.dubbo_proxy"
-    dubbo_proxy = {
-        "@type": f"{types}.v3.DubboProxy",
-        "stat_prefix": "dubbo",
-        "route_config": [
-            {"name": "bench", "interface": SERVICE, "routes": [{"match": match, "route": {"cluster": "echo"}}]}
-        ],
-        "dubbo_filters": [
-            {"name": "envoy.filters.dubbo.router", "config": {"@type": f"{types}.router.v3.Router"}},
-        ],
-    }
-    listener = {
-        "name": "dubbo",
-        "address": _envoy_address(ports.listen),
-        "filter_chains": [{"filters": [{"name": "envoy.filters.network.dubbo_proxy", "typed_config": dubbo_proxy}]}],
-    }
-    # Its defaults of 1024 would refuse what the others let through once a scenario has more in flight.
-    limits = {"max_connections": 100000, "max_pending_requests": 100000, "max_requests": 100000}
-    cluster = {
-        "name": "echo",
-        "type": "STATIC",
-        "connect_timeout": "5s",
-        "circuit_breakers": {"thresholds": [limits]},
-        "load_assignment": {
-            "cluster_name": "echo",
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": _envoy_address(ports.backend)}}]}],
-        },
-    }
-    return {
-        "admin": {"address": _envoy_address(ports.admin)},
-        "static_resources": {"listeners": [listener], "clusters": [cluster]},
-    }
+    routes = [{"match": match, "route": {"cluster": "echo"}}]
+    return envoy.dubbo(ports, [{"name": "bench", "interface": SERVICE, "routes": routes}])
 
 
-def sabir_configuration(ports: Ports, attachment: bool):
-    """sabir.config.v1.Bootstrap with everything that is not named at its default."""
-    metadata = {"service": {"exact": SERVICE}, "method": {"exact": METHOD}}
-    if attachment:
-        metadata[ATTACHMENT[0]] = {"exact": ATTACHMENT[1]}
-    return {
-        "workers": 1,
-        "admin": {"address": f"127.0.0.1:{ports.admin}"},
-        "listeners": [
-            {
-                "name": "dubbo",
-                "address": f"127.0.0.1:{ports.listen}",
-                "protocol": "dubbo",
-                "route_configuration": {
-                    "routes": [{"name": "echo", "match": {"metadata": metadata}, "route": {"cluster": "echo"}}]
-                },
-            }
-        ],
-        "clusters": [
-            {"name": "echo", "load_assignment": {"endpoints": [{"address": f"127.0.0.1:{ports.backend}"}]}},
-        ],
-    }
-
-
-def _envoy_address(port):
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+def _sabir(ports: Ports, pairs):
+    return sabir.bootstrap(ports, NAME, [sabir.route("echo", service=SERVICE, method=METHOD, **pairs)])

@@ -1,6 +1,6 @@
 """The proxies that are compared: where their binaries are, and how a configuration becomes a process.
 
-A protocol module (``dubbo``) makes :class:`Peer` values from these; a further protocol brings its own configurations.
+A protocol module makes :class:`Peer` values from these; the configurations are in a module per program.
 """
 
 import json
@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Callable, List, Optional
 
-CHECK_SECONDS = 30
+CHECK_SECONDS = 60
 VERSION = re.compile(r"\d+\.\d+\.\d+\S*?(?=[\s/]|$)")
+
+DIRECT, FLOOR, HAPROXY, NGINX, ENVOY, SABIR = "direct", "haproxy tcp", "haproxy http", "nginx", "Envoy", "sabir"
 
 
 @dataclass(frozen=True)
@@ -63,12 +65,10 @@ class Peer:
     def label(self):
         return f"{self.name}, {self.routing}" if self.routing else self.name
 
-    def write_configuration(self, ports: Ports, folder: Path):
+    def write_configuration(self, ports: Ports, folder: Path, name):
         """Writes the configuration and has the program itself check it."""
-        content = self.configure(ports)
-        text = content if isinstance(content, str) else json.dumps(content, indent=2) + "\n"
-        path = folder / (self.label.replace(", ", "-").replace(" ", "-").replace("+", "and") + self.program.suffix)
-        path.write_text(text)
+        path = folder / (re.sub(r"[^A-Za-z0-9]+", "-", f"{name}-{self.label}") + self.program.suffix)
+        path.write_text(as_text(self.configure(ports)))
         done = subprocess.run(
             self.program.check(self.program.binary, str(path)),
             stdout=subprocess.PIPE,
@@ -79,6 +79,11 @@ class Peer:
         if done.returncode != 0:
             raise ValueError(f"{self.label}: its configuration {path} is refused:\n{done.stdout.strip()[-2000:]}")
         return path
+
+
+def as_text(configuration):
+    """What is written to the file: text as it is, everything else as JSON."""
+    return configuration if isinstance(configuration, str) else json.dumps(configuration) + "\n"
 
 
 def envoy():
@@ -107,6 +112,18 @@ def haproxy():
     )
 
 
+def nginx():
+    return Program(
+        name="nginx",
+        binary=shutil.which("nginx") or _executable("/usr/sbin/nginx"),
+        suffix=".conf",
+        run=lambda binary, path: [binary, "-c", path, "-e", "stderr", "-p", str(Path(path).parent)],
+        check=lambda binary, path: [binary, "-t", "-c", path, "-e", "stderr", "-p", str(Path(path).parent)],
+        version=lambda binary: [binary, "-v"],
+        missing="not installed: it is a package of every distribution",
+    )
+
+
 def sabir():
     return Program(
         name="sabir",
@@ -118,24 +135,6 @@ def sabir():
         version=lambda binary: [binary, "--version"],
         missing="not built: cargo build --release, or set SABIR_BIN",
     )
-
-
-def haproxy_tcp(ports: Ports):
-    """haproxy as a plain forwarder of bytes: the floor of what a proxy costs."""
-    return f"""global
-    nbthread 1
-    maxconn 2000
-defaults
-    mode tcp
-    timeout connect 5s
-    timeout client 300s
-    timeout server 300s
-frontend in
-    bind 127.0.0.1:{ports.listen}
-    default_backend out
-backend out
-    server echo 127.0.0.1:{ports.backend}
-"""
 
 
 def _executable(path):

@@ -1,19 +1,23 @@
-"""Processes of a run: pinned to a core, known to be ready, always ended; and what /proc says of them."""
+"""Processes of a run: pinned to a core, ahead of the neighbours, known to be ready, always ended; and what /proc says."""
 
 import ctypes
 import os
 import random
+import resource
 import signal
 import socket
 import subprocess
 import time
 
 TICKS = os.sysconf("SC_CLK_TCK")
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 STOP_SECONDS = 5.0
 # Below the range from which the system takes ports of outgoing connections, so that none of those gets in the way.
 PORTS = range(20000, 32000)
 PR_SET_PDEATHSIG = 1
+# Of the autogroup, as nice values are. `nice` itself does nothing between sessions where the kernel groups by them.
+PRIORITY = "-20"
+FILES_WANTED = 65536
 
 
 class StartError(Exception):
@@ -23,10 +27,10 @@ class StartError(Exception):
 class Cores:
     """Which core the measured proxy has, and which the load and the backend share."""
 
-    def __init__(self):
+    def __init__(self, together=False):
         allowed = sorted(os.sched_getaffinity(0))
         self.proxy = allowed[0]
-        self.load = allowed[1] if len(allowed) > 1 else allowed[0]
+        self.load = allowed[1] if len(allowed) > 1 and not together else allowed[0]
 
     @property
     def shared(self):
@@ -52,6 +56,11 @@ class Running:
             self.stop()
             raise
 
+    @property
+    def pids(self):
+        """Its own and its workers': nginx listens before it has one."""
+        return [self.child.pid, *_children(self.child.pid)]
+
     def _wait_until_ready(self, port):
         deadline = time.monotonic() + READY_SECONDS
         while time.monotonic() < deadline:
@@ -69,17 +78,12 @@ class Running:
             return log.read()[-2000:].decode(errors="replace").strip()
 
     def cpu_seconds(self):
-        """User and system time of all threads so far; a tick is usually 10 ms."""
-        with open(f"/proc/{self.child.pid}/stat") as stat:
-            fields = stat.read().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        """User and system time of all threads so far."""
+        return sum(_cpu_seconds(pid) for pid in self.pids)
 
-    def rss_mib(self):
-        with open(f"/proc/{self.child.pid}/status") as status:
-            for line in status:
-                if line.startswith("VmRSS:"):
-                    return int(line.split()[1]) / 1024
-        return 0.0
+    def rss_kib(self):
+        """Resident memory, of a worker process and its master together."""
+        return sum(_rss_kib(pid) for pid in self.pids)
 
     def stop(self):
         if self.child.poll() is None:
@@ -98,9 +102,37 @@ class Running:
 
 
 def confine(core):
-    """Run in a child before its program: pins it to a core, and ends it should the harness be killed."""
+    """Run in a child before its program: pins it to a core, gives it a session and thus a scheduling group of its own,
+    and ends it should the harness be killed."""
     os.sched_setaffinity(0, {core})
+    os.setsid()
+    try:
+        with open("/proc/self/autogroup", "w") as autogroup:
+            autogroup.write(PRIORITY)
+    except OSError:
+        pass  # Not root, or a kernel without such groups.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def has_priority():
+    """Whether measured processes can be put ahead of the neighbours: root, and a kernel that groups by sessions."""
+    try:
+        with open("/proc/sys/kernel/sched_autogroup_enabled") as enabled:
+            return enabled.read().strip() == "1" and os.geteuid() == 0
+    except OSError:
+        return False
+
+
+def allow_many_files():
+    """Raises the number of files a process may have, for all children; returns what it is now."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for wanted in (max(hard, FILES_WANTED), hard):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, wanted))
+            return wanted
+        except (OSError, ValueError):
+            continue
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
 def busy_seconds(cores):
@@ -126,3 +158,33 @@ def free_port():
             except OSError:
                 continue
     raise StartError("no port is free")
+
+
+def _children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as children:
+            return [int(child) for child in children.read().split()]
+    except OSError:
+        return []
+
+
+def _cpu_seconds(pid):
+    """By the scheduler's nanoseconds; by ticks of usually 10 ms where the kernel does not tell them."""
+    try:
+        total = 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/schedstat") as schedstat:
+                total += int(schedstat.read().split()[0])
+        return total / 1e9
+    except (OSError, ValueError, IndexError):
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def _rss_kib(pid):
+    with open(f"/proc/{pid}/status") as status:
+        for line in status:
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1])
+    return 0

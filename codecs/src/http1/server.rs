@@ -148,7 +148,7 @@ impl Server {
             }
             Reading::Ended => {}
             Reading::Body(_) => {
-                self.inbox.reset(Reason::Peer, turn);
+                self.inbox.reset(Reason::Lost, turn);
                 self.finished = true;
             }
             // A request that was refused is still to be answered.
@@ -301,6 +301,8 @@ impl Connection for Server {
             Reading::Head => {
                 let outcome = Outcome::new(Party::Caller, Executed::No, Code::TimedOut);
                 let reply = Reply::new(outcome, "the head of the request did not arrive in time");
+                let (part, at) = ("head: not in time", 0);
+                Refusal::new(408, Malformed { part, at }).note(turn);
                 response_out::reply(&reply, None, Verb::Other, true, turn.out);
                 self.linger(turn.now);
             }

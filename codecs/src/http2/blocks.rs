@@ -163,6 +163,7 @@ impl Http2Connection {
         if full || self.lifetime.goodbye.refuses() {
             // A peer that has not heard of the limit cannot be blamed.
             if full && self.peer.knows_ours {
+                Self::note_fault(TOO_MANY_STREAMS, turn);
                 self.guard.count(Flood::Provoked, turn.now)?;
             }
             self.reset(id, ErrorCode::REFUSED_STREAM, turn);
@@ -173,6 +174,7 @@ impl Http2Connection {
         }
         let parts = Parts::of(&block.wire);
         if block.is_cut {
+            Self::note_fault(Flood::Fields.name(), turn);
             return self.refuse_request(&block, parts.is_ok_and(|p| p.grpc), TOO_LARGE, turn);
         }
         let parts = parts.and_then(|parts| parts.into_request(&block.wire));
@@ -327,6 +329,9 @@ fn malformed(id: u32, part: &'static str) -> Fault {
 
 /// CONTINUATION frames of one block, beside those that are full.
 const FRAMES: usize = 8;
+
+/// Name of the fault of more streams than are allowed.
+const TOO_MANY_STREAMS: &str = "streams";
 
 /// Status for heads beyond the limit. RFC 6585 §5.
 const TOO_LARGE: u16 = 431;

@@ -198,8 +198,19 @@ impl Http2Connection {
                 turn.events.push_back(Event { stream, kind });
             }
         }
+        let name = match code {
+            ErrorCode::ENHANCE_YOUR_CALM => Flood::Fields.name(),
+            _ => MALFORMED,
+        };
+        Self::note_fault(name, turn);
         self.reset(id, code, turn);
         self.guard.count(Flood::Provoked, turn.now)
+    }
+
+    /// Tells the driver of a fault that costs no more than a stream.
+    pub(super) fn note_fault(name: &'static str, turn: &mut Turn<'_>) {
+        let (stream, kind) = (StreamId(0), EventKind::Fault(name));
+        turn.events.push_back(Event { stream, kind });
     }
 
     /// Says why the connection ends.
@@ -251,6 +262,10 @@ impl Connection for Http2Connection {
         self.answer(stream, reply, turn);
     }
 
+    fn cut_short(&mut self, stream: StreamId, reply: &Reply, turn: &mut Turn<'_>) {
+        self.end_answer(stream, reply, turn);
+    }
+
     fn open(&mut self, stream: StreamId) -> bool {
         let room = self.store.len() < self.peer.streams && self.numbers.next <= MOST_STREAM;
         let opens = self.role == Role::Client && room && self.lifetime.goodbye.allows_more();
@@ -258,6 +273,10 @@ impl Connection for Http2Connection {
             self.store.reserve(stream);
         }
         opens
+    }
+
+    fn most_streams(&self) -> usize {
+        self.peer.streams
     }
 
     fn capacity(&self, stream: StreamId) -> usize {
@@ -285,6 +304,9 @@ impl Connection for Http2Connection {
         self.say_goodbye(turn);
     }
 }
+
+/// Name of the faults of which a stream is malformed.
+const MALFORMED: &str = "malformed";
 
 /// Largest number of a stream. RFC 9113 §5.1.1.
 const MOST_STREAM: u32 = (1 << 31) - 1;

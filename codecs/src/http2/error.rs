@@ -133,7 +133,23 @@ pub enum Flood {
 }
 
 impl Flood {
-    /// Name in errors and logs.
+    /// Name it is counted by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Resets => "resets",
+            Self::Provoked => "provoked_resets",
+            Self::Pings => "pings",
+            Self::Settings => "settings",
+            Self::EmptyData => "empty_data",
+            Self::WindowUpdates => "window_updates",
+            Self::Ignored => "ignored_frames",
+            Self::Continuations => "continuations",
+            Self::Fields => "header_list",
+            Self::Stalled => "stalled",
+        }
+    }
+
+    /// What it is, in errors and logs.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Resets => "streams reset by the peer",
@@ -178,8 +194,8 @@ impl Fatal {
             Self::Broken { part, .. } => part,
             Self::Compression(_) => "header block",
             Self::Flood { flood, limit } => {
-                let what = flood.as_str();
-                return ConnectionError::Flood { what, limit };
+                let (name, what) = (flood.name(), flood.as_str());
+                return ConnectionError::Flood { name, what, limit };
             }
         };
         Malformed { part, at: 0 }.into()

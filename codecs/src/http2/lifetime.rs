@@ -158,7 +158,7 @@ impl Http2Connection {
         let unfinished = streams.filter(|(_, stream)| stream.state.remote != Half::Closed);
         let unfinished: Vec<_> = unfinished.map(|(id, stream)| (id, stream.name)).collect();
         for (id, stream) in unfinished {
-            let kind = EventKind::Frame(Frame::Reset(Reason::Peer));
+            let kind = EventKind::Frame(Frame::Reset(Reason::Lost));
             turn.events.push_back(Event { stream, kind });
             self.close(id, Closed::ByPeer, turn);
         }
@@ -243,6 +243,7 @@ impl Http2Connection {
         for (id, stream) in stalled {
             let kind = EventKind::Frame(Frame::Reset(Reason::Peer));
             turn.events.push_back(Event { stream, kind });
+            Self::note_fault(Flood::Stalled.name(), turn);
             self.reset(id, ErrorCode::ENHANCE_YOUR_CALM, turn);
         }
         let rest = self.store.iter().filter_map(|(_, stream)| {

@@ -210,7 +210,7 @@ impl Http2Connection {
             self.peer.knows_ours = true;
             return Ok(());
         }
-        self.peer.is_known = true;
+        self.peer.spoke();
         for setting in settings.values() {
             let setting = setting?;
             match setting {

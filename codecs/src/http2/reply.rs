@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use sabir_core::connection::Turn;
-use sabir_core::frame::StreamId;
+use sabir_core::frame::{Reason, StreamId};
 use sabir_core::outcome::Reply;
 use smallvec::smallvec;
 
@@ -16,7 +16,7 @@ use super::frame::Data;
 use super::grpc;
 use super::heads::{Out, Outs};
 use super::status;
-use super::streams::Half;
+use super::streams::{Half, Stream};
 
 impl Http2Connection {
     /// Answers the request on a stream with what `reply` says.
@@ -43,6 +43,20 @@ impl Http2Connection {
         let body = body.filter(|_| !stream.traits.head);
         let body = body.map(|message| Bytes::copy_from_slice(message.as_bytes()));
         self.answer_http(id, status, body, turn);
+    }
+
+    /// Ends an answer of which the head was sent: in gRPC with a status, as if the callee had found
+    /// it, else by giving the stream up.
+    pub(super) fn end_answer(&mut self, name: StreamId, reply: &Reply, turn: &mut Turn<'_>) {
+        let begun = |s: &&Stream| s.traits.grpc && s.state.local == Half::Body;
+        let number = self.store.number(name);
+        let Some(id) = number.filter(|&id| self.store.get(id).as_ref().is_some_and(begun)) else {
+            return self.send_reset(name, Reason::Cancelled, turn);
+        };
+        let message = grpc::percent_encode(&reply.message);
+        let outs = trailers(grpc::of_code(reply.outcome.code), message);
+        self.write_block(id, &outs, true, turn.out);
+        self.local_ended(id, turn);
     }
 
     /// Answers a request that the driver never saw.
@@ -80,16 +94,23 @@ impl Http2Connection {
 
 /// A response of gRPC that is nothing but its end.
 pub(super) fn trailers_only(status: u32, message: Vec<u8>) -> Outs<'static> {
+    let mut outs: Outs<'_> = smallvec![
+        Out::new(b":status", b"200"),
+        Out::new(b"content-type", grpc::CONTENT_TYPE),
+    ];
+    outs.extend(trailers(status, message));
+    outs
+}
+
+/// The end of a response of gRPC.
+fn trailers(status: u32, message: Vec<u8>) -> Outs<'static> {
     let owned = |name: &'static [u8], value: Vec<u8>| Out {
         name: Cow::Borrowed(name),
         value: Cow::Owned(value),
         sensitive: false,
     };
-    let mut outs: Outs<'_> = smallvec![
-        Out::new(b":status", b"200"),
-        Out::new(b"content-type", grpc::CONTENT_TYPE),
-        owned(b"grpc-status", status.to_string().into_bytes()),
-    ];
+    let status = status.to_string().into_bytes();
+    let mut outs: Outs<'_> = smallvec![owned(b"grpc-status", status)];
     if !message.is_empty() {
         outs.push(owned(b"grpc-message", message));
     }

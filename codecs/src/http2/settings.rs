@@ -35,6 +35,13 @@ impl Default for Peer {
 }
 
 impl Peer {
+    /// It spoke for the first time: what it does not limit has no limit.
+    pub(super) fn spoke(&mut self) {
+        if !std::mem::replace(&mut self.is_known, true) {
+            self.streams = usize::MAX;
+        }
+    }
+
     /// Takes over a setting that nothing else depends on.
     pub(super) fn apply(&mut self, setting: Setting) {
         match setting {

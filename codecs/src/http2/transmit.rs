@@ -186,7 +186,7 @@ impl Http2Connection {
     }
 
     /// The driver gives a stream up, with all it holds of it.
-    fn send_reset(&mut self, name: StreamId, reason: Reason, turn: &mut Turn<'_>) {
+    pub(super) fn send_reset(&mut self, name: StreamId, reason: Reason, turn: &mut Turn<'_>) {
         self.store.unreserve(name);
         let Some(id) = self.store.number(name) else {
             let held = self.store.consume_held(name, usize::MAX);

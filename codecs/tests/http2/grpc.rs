@@ -2,11 +2,11 @@
 
 use sabir_codecs::http2::frame::Kind as FrameKind;
 use sabir_core::connection::Connection;
-use sabir_core::frame::Frame;
+use sabir_core::frame::{Frame, StreamId};
 use sabir_core::head::Kind;
 use sabir_core::outcome::{Code, Outcome, Party, Reply};
 
-use crate::side::{CALL, Side, data, decoded, foreign, headers, response};
+use crate::side::{CALL, GET, Side, data, decoded, foreign, headers, response};
 
 fn call() -> sabir_core::head::Head {
     foreign(Kind::Request, true, &CALL)
@@ -101,6 +101,29 @@ fn replies_are_trailers_only() {
         ];
         assert_eq!(fields, want, "{code:?}");
     }
+}
+
+#[test]
+fn an_answer_that_is_cut_short_ends_with_a_status() {
+    let gone = Reply::refused(Code::Unavailable, "it is gone");
+    let mut server = called();
+    let head = foreign(Kind::Response, false, &OK);
+    server.send(1, Frame::Head(head)).unwrap();
+    server.data(1, b"half a mess", false).unwrap();
+    let mut decoder = Default::default();
+    decoded(&server.frames(), &mut decoder);
+    server.turn(|conn, turn| conn.cut_short(StreamId(1), &gone, turn));
+    let frames = server.frames();
+    assert_eq!(frames[0].head.flags, 5, "it is the end");
+    let fields = decoded(&frames, &mut decoder);
+    assert_eq!(fields, ["grpc-status=14", "grpc-message=it is gone"]);
+    // Nothing else has words for it.
+    let mut server = Side::greeted_server();
+    server.feed(&headers(1, true, &GET)).unwrap();
+    server.send(1, Frame::Head(response(false, "200"))).unwrap();
+    server.written();
+    server.turn(|conn, turn| conn.cut_short(StreamId(1), &gone, turn));
+    assert_eq!(server.codes(), [(FrameKind::Reset, 1, 8)]);
 }
 
 #[test]

@@ -157,12 +157,22 @@ impl Side {
         codes.collect()
     }
 
-    /// What happened since this was last asked, as text.
+    /// What happened since this was last asked, as text; for faults ask [`faults`](Self::faults).
     pub(crate) fn seen(&mut self) -> Vec<String> {
         self.events
             .drain(..)
+            .filter(|event| !matches!(event.kind, EventKind::Fault(_)))
             .map(|event| describe(&event))
             .collect()
+    }
+
+    /// Names of the faults among what happened since anything was last asked.
+    pub(crate) fn faults(&mut self) -> Vec<&'static str> {
+        let name = |event: Event| match event.kind {
+            EventKind::Fault(name) => Some(name),
+            _ => None,
+        };
+        self.events.drain(..).filter_map(name).collect()
     }
 
     /// The first head among what happened.

@@ -35,6 +35,24 @@ fn h1_to_h3_a_call_arrives() {
 }
 
 #[test]
+fn a_server_that_limits_nothing_takes_any_number_of_streams() {
+    let mut client = Side::client();
+    assert_eq!(client.conn.most_streams(), 100, "until it has spoken");
+    client.feed(&raw(4, 0, 0, b"")).unwrap();
+    for name in 0..1_000 {
+        client.request(name, get(true)).unwrap();
+    }
+    let mut client = Side::client();
+    client.feed(&raw(4, 0, 0, b"\0\x03\0\0\0\x02")).unwrap();
+    assert_eq!(client.conn.most_streams(), 2);
+    client.feed(&raw(4, 0, 0, b"")).unwrap();
+    assert_eq!(client.conn.most_streams(), 2, "it said nothing new");
+    client.request(0, get(true)).unwrap();
+    client.request(1, get(true)).unwrap();
+    assert!(!client.conn.open(StreamId(2)));
+}
+
+#[test]
 fn every_cut_arrives_as_the_same_events() {
     let wire = [
         &greeting()[..],
@@ -408,7 +426,7 @@ fn a_client_that_hangs_up_leaves_nothing_behind() {
     assert_eq!(eof, Ok(()));
     assert_eq!(
         server.seen(),
-        ["1 reset Peer"],
+        ["1 reset Lost"],
         "the other request is whole"
     );
     server.send(3, Frame::Head(response(true, "200"))).unwrap();

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use sabir_core::connection::{ConnectionError, Event, EventKind, Written};
@@ -66,7 +66,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
 
     /// Runs until the connection is gone; every exchange on it has then been answered or failed.
     pub(crate) async fn run(mut self) {
-        let ended = std::future::poll_fn(|cx| self.poll(cx)).await;
+        let ended = std::future::poll_fn(|cx| {
+            let ended = ready!(self.poll(cx));
+            if ended.is_err() {
+                // What it did wrong, if the socket takes that at once.
+                let _: Poll<_> = self.link.poll_flush(cx);
+            }
+            Poll::Ready(ended)
+        })
+        .await;
         self.count_end(&ended);
         if let Err(error) = ended {
             let (endpoint, in_flight) = (self.handle.endpoint.address, self.handle.active());
@@ -88,13 +96,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
         self.link.begin(Instant::now());
         for _ in 0..TURNS {
             // First what the peer has said: after a farewell, requests are better given back than
-            // written.
-            let mut progress = match self.poll_input(cx)? {
+            // written. But a server may be the first to speak, about what nobody has asked yet.
+            let mut progress = self.current.is_none() && self.take_letters(cx)?;
+            match self.poll_input(cx)? {
                 Some(Read::End) if !self.handle.is_half_closed() => {
                     return Poll::Ready(Ok(ClusterCounter::CxDestroyRemote));
                 }
-                read => read.is_some(),
-            };
+                read => progress |= read.is_some(),
+            }
             progress |= self.take_letters(cx)?;
             if self.abandoned {
                 return Poll::Ready(Ok(ClusterCounter::CxDestroyAbandoned));
@@ -181,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                 if let ConnectionError::TooLong { .. } = error {
                     self.count(ClusterCounter::RsTooLarge);
                 }
-                self.count(ClusterCounter::ProtocolError);
+                self.handle.count_fault(error.name(), &self.worker);
                 ClusterCounter::CxDestroyProtocol
             }
         };
@@ -362,12 +371,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
             Err(_) => return self.fail(stream),
         }
         let one_way = |p: &Pending| p.one_way;
-        let sent = self
-            .handle
-            .pending
-            .borrow()
-            .get(stream)
-            .is_some_and(one_way);
+        let pending = &self.handle.pending;
+        let sent = pending.borrow().get(stream).is_some_and(one_way);
         if sent && let Some(pending) = self.handle.forget(stream, &self.worker) {
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Sent(key));
@@ -388,6 +393,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
     }
 
     fn take_events(&mut self) {
+        self.handle.set_most(self.link.conn().most_streams());
         while let Some(Event { stream, kind }) = self.link.next_event() {
             match kind {
                 EventKind::Frame(frame) => self.on_response(stream, frame),
@@ -397,9 +403,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Carrier<S> {
                     self.handle.endpoint.drain();
                     self.count(ClusterCounter::EndpointDrain);
                 }
-                EventKind::Retired => {
-                    self.handle.state.set(State::Retired);
-                }
+                EventKind::Fault(name) => self.handle.count_fault(name, &self.worker),
+                EventKind::Retired => self.handle.state.set(State::Retired),
                 EventKind::Resumed => {
                     self.handle.state.set(State::Ready);
                     self.handle.endpoint.resume();

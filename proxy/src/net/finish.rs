@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use sabir_core::connection::ConnectionError;
-use sabir_core::frame::{Frame, Reason};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use slotmap::DefaultKey;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -21,9 +20,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let exchange = &mut self.exchanges[key];
         exchange.why = Some(why);
         if exchange.has_answer_begun() {
-            // Half an answer is there already: all that can be said is that no more comes.
-            let (stream, reset) = (exchange.stream, Frame::Reset(Reason::Cancelled));
-            let _: Result<_, _> = self.link.with(|conn, turn| conn.send(stream, reset, turn));
+            // Half an answer is there already: few protocols can say more than that no more comes.
+            let stream = exchange.stream;
+            self.link
+                .with(|conn, turn| conn.cut_short(stream, &reply, turn));
         } else if exchange.one_way {
             self.count(ListenerCounter::RqOneWayDropped);
         } else {
@@ -154,6 +154,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         !matches!(ended, Err(LinkError::Io(_)))
     }
 
+    /// Counts what the caller's protocol, or a limit, does not allow.
+    pub(super) fn count_fault(&self, name: &'static str) {
+        self.count(ListenerCounter::ProtocolError);
+        let mut stats = self.worker.stats.borrow_mut();
+        stats.fault(self.listener.stats_id, name);
+    }
+
     /// Counts why the caller's connection ended.
     fn say_how_it_ended(&self, ended: &Result<Ended, LinkError>) {
         let counter = match ended {
@@ -169,7 +176,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         self.count(counter);
         if let Err(LinkError::Protocol(error)) = ended {
-            self.count(ListenerCounter::ProtocolError);
+            self.count_fault(error.name());
             if let ConnectionError::TooLong { .. } = error {
                 self.count(ListenerCounter::RqTooLarge);
             }

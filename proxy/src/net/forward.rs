@@ -142,13 +142,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if let Action::Forward(forward) = &route.rule.action {
             let started = exchange.cx.started;
             exchange.cx.deadline = due::deadline(&config.listener, forward, &head, started);
-            let idle = forward.idle_timeout.filter(|_| !head.end);
-            if idle.is_some() {
-                exchange.note_move(started);
-            }
+            let idle_at = match head.end {
+                true => None,
+                false => exchange.note_move(started),
+            };
             let deadline = exchange.cx.deadline;
             self.watch(deadline);
-            self.watch(idle.and_then(|idle| started.checked_add(idle)));
+            self.watch(idle_at);
         }
         let exchange = &mut self.exchanges[key];
         if route.filters.is_empty() {

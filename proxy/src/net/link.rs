@@ -98,25 +98,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
             Eof::Seen => return self.poll_end(),
             Eof::Told => return Poll::Pending,
         }
-        // An idle connection holds no buffer: what it reads into belongs to the worker, and stays
-        // with the connection only while a message is incomplete.
-        if self.input.is_empty() {
-            swap_if_larger(&mut self.input, &mut worker.spare.borrow_mut());
-        }
+        worker.buffers.borrow_mut().lend(&mut self.input);
         let result = self.fill(cx);
-        if self.input.is_empty() {
-            swap_if_larger(&mut worker.spare.borrow_mut(), &mut self.input);
-            self.input = BytesMut::new();
-        }
+        worker.buffers.borrow_mut().take_back(&mut self.input);
         result
     }
 
     fn fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<Read, LinkError>> {
-        let spare = self.input.capacity() - self.input.len();
-        if spare < READ_AT_LEAST {
-            // Grows with what has arrived, never with what was announced.
-            self.input.reserve(READ_BUFFER.max(self.input.len()));
-        }
         let io = Pin::new(&mut self.io);
         let n = ready!(tokio_util::io::poll_read_buf(io, cx, &mut self.input))?;
         self.traffic.received += n as u64;
@@ -317,17 +305,5 @@ impl Alarm {
     }
 }
 
-fn swap_if_larger(small: &mut BytesMut, large: &mut BytesMut) {
-    if large.capacity() > small.capacity() {
-        std::mem::swap(small, large);
-    }
-}
-
 /// Bytes a peer may still send after our last word before it is cut off.
 const MOST_THROWN_AWAY: u64 = 1 << 20;
-
-/// Room for a read, in bytes, below which the buffer is extended.
-const READ_AT_LEAST: usize = 4 << 10;
-
-/// Size of a worker's read buffer, in bytes.
-const READ_BUFFER: usize = 64 << 10;

@@ -11,6 +11,7 @@
 //! leave each other letters; nothing is shared between threads, and no task, channel or timer is
 //! made for a request.
 
+mod buffers;
 mod carrier;
 mod connect;
 mod desk;

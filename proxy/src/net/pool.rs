@@ -227,7 +227,8 @@ impl EndpointPool {
         let protocol = spoken.name();
         let reused = match owner {
             Some(owner) => self.bound_to(owner, protocol),
-            None if attempt == Attempt::Afresh => None,
+            // What is shared is given up by all at once, and opened anew for all.
+            None if attempt == Attempt::Afresh && !shares(config.pool, &**spoken) => None,
             None => self.shared(&config, protocol),
         };
         if let Some(upstream) = reused {
@@ -264,6 +265,7 @@ impl EndpointPool {
         let enough = match mode(config.pool, &*least.protocol) {
             PoolMode::Multiplexed => {
                 self.open_connections(protocol) >= config.connections_per_endpoint
+                    && least.has_room()
             }
             PoolMode::Exclusive | PoolMode::Bound | PoolMode::Auto => false,
         };
@@ -354,6 +356,10 @@ fn mode(configured: PoolMode, protocol: &dyn Protocol) -> PoolMode {
         PoolMode::Auto => PoolMode::Exclusive,
         configured => configured,
     }
+}
+
+fn shares(configured: PoolMode, protocol: &dyn Protocol) -> bool {
+    mode(configured, protocol) == PoolMode::Multiplexed
 }
 
 /// How long an endpoint is avoided after the first attempt to connect failed.

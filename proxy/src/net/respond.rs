@@ -94,26 +94,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
     }
 
     fn on_upstream_reset(&mut self, key: DefaultKey, reason: Reason) {
-        if self.exchanges[key].has_answer_begun() {
+        let begun = self.exchanges[key].has_answer_begun();
+        if begun && reason != Reason::Lost {
             return self.stream_down(key, Frame::Reset(reason));
         }
-        let executed = match reason {
-            Reason::Refused => Executed::No,
-            _ => Executed::Maybe,
+        let (executed, failure) = match reason {
+            Reason::Refused => (Executed::No, Failure::Refused),
+            _ => (Executed::Maybe, Failure::Reset),
         };
         if executed == Executed::No && self.resend(key, Undone::Refused, None) {
             return;
         }
-        let outcome = Outcome::new(Party::Infrastructure, executed, Code::Unavailable);
-        let failure = match executed {
-            Executed::No => Failure::Refused,
-            _ => Failure::Reset,
+        let (party, why, message) = match reason {
+            Reason::Lost => (Party::Network, Why::ConnectionLost, LOST),
+            _ => (
+                Party::Infrastructure,
+                Why::Reset,
+                "the endpoint gave the request up",
+            ),
         };
-        if self.retry(key, failure, outcome, None) {
+        let outcome = Outcome::new(party, executed, Code::Unavailable);
+        if !begun && self.retry(key, failure, outcome, None) {
             return;
         }
-        let reply = Reply::new(outcome, "the endpoint gave the request up");
-        self.answer(key, Why::Reset, reply);
+        self.answer(key, why, Reply::new(outcome, message));
     }
 
     /// The endpoint's connection failed.
@@ -139,10 +143,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 Why::ConnectionLost,
                 "the connection to the endpoint was lost before it took the request",
             ),
-            Failed::Stale | Failed::Lost => (
-                Why::ConnectionLost,
-                "the connection to the endpoint was lost before it answered",
-            ),
+            Failed::Stale | Failed::Lost => (Why::ConnectionLost, LOST),
             Failed::Unwritable => (
                 Why::Unwritable,
                 "the request has no form in the protocol of the endpoint",
@@ -151,3 +152,5 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.answer(key, why, Reply::new(how.outcome(), message));
     }
 }
+
+const LOST: &str = "the connection to the endpoint was lost before it answered";

@@ -373,6 +373,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 EventKind::Writable => self.on_writable(stream),
                 // A client that wants no requests from its server: there are none but callbacks.
                 EventKind::Draining | EventKind::Retired | EventKind::Resumed => {}
+                EventKind::Fault(name) => self.count_fault(name),
             }
         }
     }

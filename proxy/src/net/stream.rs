@@ -109,15 +109,12 @@ impl Exchange {
         self.body.as_deref().is_some_and(begun)
     }
 
-    /// Notes that a piece of either body came, if the route asks how long it stands still.
-    pub(super) fn note_move(&mut self, now: Instant) {
-        let idle = self
-            .routed
-            .forward()
-            .and_then(|forward| forward.idle_timeout);
-        if idle.is_some() {
-            self.body.get_or_insert_default().moved = Some(now);
-        }
+    /// Notes that a piece of either body came, if the route asks how long it stands still; when it
+    /// will have for too long, unless that is watched already.
+    pub(super) fn note_move(&mut self, now: Instant) -> Option<Instant> {
+        let idle = self.routed.forward()?.idle_timeout?;
+        let before = self.body.get_or_insert_default().moved.replace(now);
+        now.checked_add(idle).filter(|_| before.is_none())
     }
 
     /// Makes ready to give the request's body, if it has one, to another endpoint; `false` if not
@@ -139,7 +136,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         {
             return self.refuse(key, reply);
         }
-        exchange.note_move(now);
+        let idle_at = exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         match &frame {
             Frame::Head(head) if head.stage == Stage::Interim => {}
@@ -156,6 +153,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             Frame::Data { .. } => {}
         }
         body.down.push(frame);
+        self.watch(idle_at);
         self.run_pump(key);
     }
 
@@ -248,7 +246,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             }
             Frame::Head(_) | Frame::Trailers(_) => {}
         }
-        exchange.note_move(now);
+        // It is watched since the head came.
+        let _: Option<Instant> = exchange.note_move(now);
         let body = exchange.body.get_or_insert_default();
         if let Frame::Data { bytes, .. } = &frame {
             body.owed += bytes.len();

@@ -39,6 +39,8 @@ pub(crate) struct Upstream {
     pub(super) pending: RefCell<Streams<Pending>>,
     pub(super) state: Cell<State>,
     congested: Cell<bool>,
+    /// Exchanges that its peer takes at a time.
+    most: Cell<usize>,
     /// Bytes of requests in the mailbox.
     queued: Cell<usize>,
     held_back: RefCell<Vec<Rc<Inbox>>>,
@@ -181,6 +183,7 @@ impl Upstream {
             pending: RefCell::new(pending),
             state: Cell::new(State::Connecting),
             congested: Cell::new(false),
+            most: Cell::new(usize::MAX),
             queued: Cell::new(0),
             held_back: RefCell::default(),
         }
@@ -188,7 +191,18 @@ impl Upstream {
 
     /// Whether the next request would have to wait before it is written.
     pub(crate) fn would_wait(&self) -> bool {
-        self.state.get() == State::Connecting || (self.exclusive && self.active() > 0)
+        let busy = self.exclusive && self.active() > 0;
+        self.state.get() == State::Connecting || busy || !self.has_room()
+    }
+
+    /// Whether its peer takes one more exchange beside those it was given.
+    pub(crate) fn has_room(&self) -> bool {
+        self.active() < self.most.get()
+    }
+
+    /// The peer takes so many exchanges at a time.
+    pub(super) fn set_most(&self, most: usize) {
+        self.most.set(most);
     }
 
     /// Gives the connection a request, with the permit to wait if it [would](Self::would_wait);
@@ -244,6 +258,13 @@ impl Upstream {
     /// Whether the exchange on `stream` has not ended here.
     pub(crate) fn carries(&self, stream: StreamId) -> bool {
         self.pending.borrow().get(stream).is_some()
+    }
+
+    /// Counts what the server's protocol, or a limit, does not allow.
+    pub(super) fn count_fault(&self, name: &'static str, worker: &Worker) {
+        let cluster = self.endpoint.cluster.stats_id;
+        worker.count(cluster, ClusterCounter::ProtocolError);
+        worker.stats.borrow_mut().fault(cluster, name);
     }
 
     /// Gives an exchange up: whatever still comes for it is dropped.

@@ -8,12 +8,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::BytesMut;
 use sabir_router::cluster::{Endpoint, Health};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::buffers::Buffers;
 use super::desk::Desks;
 use super::exchange::Table;
 use super::listener::ListenerState;
@@ -29,8 +29,8 @@ use crate::telemetry::{
 /// What the tasks of one worker share.
 pub(crate) struct Worker {
     pub(crate) stats: RefCell<WorkerStats>,
-    /// The buffer that connections read into which have nothing unfinished.
-    pub(crate) spare: RefCell<BytesMut>,
+    /// What connections read into.
+    pub(crate) buffers: RefCell<Buffers>,
     /// What sessions work with while they are busy.
     pub(crate) desks: RefCell<Desks>,
     pub(crate) logs: Logs,
@@ -82,7 +82,7 @@ pub(crate) struct EndpointView {
 pub(crate) async fn run(mut commands: mpsc::UnboundedReceiver<Command>, logs: Handle) {
     let worker = Rc::new(Worker::new(logs));
     let flushing = worker.clone();
-    tokio::task::spawn_local(async move { flushing.flush_logs().await });
+    tokio::task::spawn_local(async move { flushing.tidy().await });
     let until = loop {
         match commands.recv().await {
             Some(Command::Drain(until)) => break until,
@@ -107,7 +107,7 @@ impl Worker {
         Self {
             logs: Logs::new(logs),
             stats: RefCell::new(WorkerStats::new(MAX_SERIES)),
-            spare: RefCell::default(),
+            buffers: RefCell::default(),
             desks: RefCell::default(),
             tasks: TaskTracker::new(),
             listeners: RefCell::default(),
@@ -133,13 +133,15 @@ impl Worker {
         self.stats.borrow_mut().add(counter, listener, 1);
     }
 
-    /// Hands over what was logged, often enough for whoever follows the file.
-    async fn flush_logs(&self) {
+    /// Hands over what was logged, often enough for whoever follows the file, and gives memory back
+    /// that a burst has needed.
+    async fn tidy(&self) {
         let mut tick = tokio::time::interval(FLUSH_LOGS);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tick.tick().await;
             self.logs.flush();
+            self.buffers.borrow_mut().shrink();
         }
     }
 

@@ -54,8 +54,22 @@ pub fn expose(summary: &Summary, process: &Process, format: Format) -> String {
     text.requests(summary);
     text.counters::<ListenerCounter>("listener", &summary.listeners);
     text.gauges::<ListenerGauge>("listener", &summary.listeners);
+    let help = "What callers did that their protocol or a limit does not allow, by what it was.";
+    text.faults(
+        "sabir_downstream_fault_total",
+        help,
+        "listener",
+        &summary.listeners,
+    );
     text.counters::<ClusterCounter>("cluster", &summary.clusters);
     text.gauges::<ClusterGauge>("cluster", &summary.clusters);
+    let help = "What endpoints did that their protocol or a limit does not allow, by what it was.";
+    text.faults(
+        "sabir_upstream_fault_total",
+        help,
+        "cluster",
+        &summary.clusters,
+    );
     if format == Format::OpenMetrics {
         text.out.push_str("# EOF\n");
     }
@@ -154,6 +168,22 @@ impl Exposition {
 
     fn gauges<G: Gauge>(&mut self, owner: &str, rows: &BTreeMap<Arc<str>, ScopeValues>) {
         self.scope::<G, i64>(Kind::Gauge, owner, rows, ScopeValues::gauge);
+    }
+
+    /// Faults of peers; those that never came have no sample.
+    fn faults(
+        &mut self,
+        family: &str,
+        help: &str,
+        owner: &str,
+        rows: &BTreeMap<Arc<str>, ScopeValues>,
+    ) {
+        self.family(family, Kind::Counter, help);
+        for (name, values) in rows {
+            for (fault, count) in values.faults() {
+                self.sample(family, &[(owner, &**name), ("fault", fault)], count);
+            }
+        }
     }
 
     fn scope<M: Metric, V: Display>(
@@ -273,6 +303,9 @@ mod tests {
         );
         stats.add(ListenerCounter::CxDestroyIdle, listener, 3);
         stats.adjust(ClusterGauge::RqActive, cluster, -1);
+        stats.fault(listener, "pings");
+        stats.fault(listener, "pings");
+        stats.fault(cluster, "malformed");
         let process = Process::new("1.2.3", 2);
         process.config_accepted();
         expose(&Summary::of([stats.snapshot()]), &process, format)
@@ -332,6 +365,14 @@ mod tests {
             &text,
             "\nsabir_downstream_cx_destroy_total{listener=\"in \\\"1\\\"\",\
              reason=\"idle_timeout\"} 3\n",
+        );
+        has(
+            &text,
+            "\nsabir_downstream_fault_total{listener=\"in \\\"1\\\"\",fault=\"pings\"} 2\n",
+        );
+        has(
+            &text,
+            "\nsabir_upstream_fault_total{cluster=\"c\\\\d\",fault=\"malformed\"} 1\n",
         );
         has(&text, "\nsabir_upstream_rq_active{cluster=\"c\\\\d\"} -1\n");
         assert!(!text.contains("EOF"));

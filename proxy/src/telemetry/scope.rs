@@ -1,6 +1,6 @@
 //! Counters and gauges of everything of one kind: all listeners, or all clusters, of a worker.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::metric::Metric;
@@ -42,6 +42,8 @@ pub(super) struct Scope {
     ids: HashMap<Arc<str>, u32>,
     counters: Vec<u64>,
     gauges: Vec<i64>,
+    /// Faults of peers by row and name. There are as many as protocols have names for them.
+    faults: BTreeMap<(u32, &'static str), u64>,
 }
 
 impl Scope {
@@ -65,6 +67,10 @@ impl Scope {
         if let Some(value) = self.counters.get_mut(at) {
             *value = value.wrapping_add(count);
         }
+    }
+
+    pub(super) fn fault(&mut self, id: u32, name: &'static str) {
+        *self.faults.entry((id, name)).or_default() += 1;
     }
 
     #[inline]
@@ -95,9 +101,16 @@ impl Scope {
     ) -> impl Iterator<Item = (Arc<str>, ScopeValues)> {
         let counters = self.counters.chunks(C::ALL.len());
         let gauges = self.gauges.chunks(G::ALL.len());
-        self.names
-            .iter()
-            .zip(counters.zip(gauges))
-            .map(|(name, (counters, gauges))| (name.clone(), ScopeValues::new(counters, gauges)))
+        self.names.iter().zip(counters.zip(gauges)).zip(0..).map(
+            |((name, (counters, gauges)), id)| {
+                let values = ScopeValues::new(counters, gauges, self.faults_of(id));
+                (name.clone(), values)
+            },
+        )
+    }
+
+    fn faults_of(&self, id: u32) -> BTreeMap<&'static str, u64> {
+        let of_row = self.faults.range((id, "")..(id + 1, ""));
+        of_row.map(|(&(_, name), &count)| (name, count)).collect()
     }
 }

@@ -80,6 +80,7 @@ pub struct Tally {
 pub struct ScopeValues {
     counters: Vec<u64>,
     gauges: Vec<i64>,
+    faults: BTreeMap<&'static str, u64>,
 }
 
 impl Summary {
@@ -154,8 +155,13 @@ impl SeriesValues {
 }
 
 impl ScopeValues {
-    pub(super) fn new(counters: &[u64], gauges: &[i64]) -> Self {
+    pub(super) fn new(
+        counters: &[u64],
+        gauges: &[i64],
+        faults: BTreeMap<&'static str, u64>,
+    ) -> Self {
         Self {
+            faults,
             counters: counters.to_vec(),
             gauges: gauges.to_vec(),
         }
@@ -173,7 +179,15 @@ impl ScopeValues {
         value.copied().unwrap_or_default()
     }
 
+    /// How often peers did what their protocol or a limit does not allow, by name.
+    pub fn faults(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        self.faults.iter().map(|(&name, &count)| (name, count))
+    }
+
     fn merge(&mut self, other: &Self) {
+        for (name, count) in other.faults() {
+            *self.faults.entry(name).or_default() += count;
+        }
         self.counters
             .resize(self.counters.len().max(other.counters.len()), 0);
         for (mine, theirs) in self.counters.iter_mut().zip(&other.counters) {

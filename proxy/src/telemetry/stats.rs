@@ -79,6 +79,14 @@ impl WorkerStats {
         }
     }
 
+    /// Counts what a peer of a listener or cluster did that its protocol or a limit does not allow.
+    pub fn fault(&mut self, of: impl Into<Owner>, name: &'static str) {
+        match of.into() {
+            Owner::Listener(id) => self.listeners.fault(id.0, name),
+            Owner::Cluster(id) => self.clusters.fault(id.0, name),
+        }
+    }
+
     /// Changes a gauge of a listener or cluster.
     #[inline]
     pub fn adjust<G: Gauge>(&mut self, gauge: G, of: G::Id, by: i64) {

@@ -49,7 +49,7 @@ func (c *consumer) dial(to target) (*client.Connection, error) {
 	}
 	options := []client.ReferenceOption{
 		client.WithURL(to.URL), client.WithGroup(to.Group), client.WithVersion(to.Version),
-		client.WithProtocolDubbo(), client.WithSerialization("hessian2"), client.WithFilter("wire-consumer"),
+		client.WithSerialization("hessian2"), client.WithFilter("wire-consumer"),
 		client.WithClusterFailOver(),
 	}
 	// Always said: dubbo-go keeps what one reference was told as the default of the next.
@@ -58,11 +58,18 @@ func (c *consumer) dial(to target) (*client.Connection, error) {
 		retries = *to.Retries
 	}
 	options = append(options, client.WithRetries(retries))
-	conn, err := c.cli.Dial(service, options...)
+	conn, err := c.connect(to, options)
 	if err == nil {
 		c.conns[string(key)] = conn
 	}
 	return conn, err
+}
+
+func (c *consumer) connect(to target, options []client.ReferenceOption) (*client.Connection, error) {
+	if strings.HasPrefix(to.URL, "tri:") {
+		return c.cli.DialWithInfo(service, tripleClient(), append(options, client.WithProtocolTriple())...)
+	}
+	return c.cli.Dial(service, append(options, client.WithProtocolDubbo())...)
 }
 
 // invoke makes one call and leaves its answer in reply.

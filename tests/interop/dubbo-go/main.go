@@ -1,6 +1,6 @@
 // Command peer is a dubbo-go provider or consumer of org.sabir.demo.UserService:
 //
-//	peer provider NAME PORT GROUP VERSION
+//	peer provider NAME PORT GROUP VERSION [tri]
 //	peer consumer NAME
 package main
 
@@ -14,6 +14,7 @@ import (
 	_ "dubbo.apache.org/dubbo-go/v3/filter/generic"
 	_ "dubbo.apache.org/dubbo-go/v3/filter/graceful_shutdown"
 	_ "dubbo.apache.org/dubbo-go/v3/protocol/dubbo"
+	_ "dubbo.apache.org/dubbo-go/v3/protocol/triple"
 	_ "dubbo.apache.org/dubbo-go/v3/proxy/proxy_factory"
 	"dubbo.apache.org/dubbo-go/v3/remoting/getty"
 	hessian "github.com/apache/dubbo-go-hessian2"
@@ -30,12 +31,12 @@ func main() {
 	hessian.RegisterPOJO(&UserNotFoundException{})
 	var err error
 	switch {
-	case len(os.Args) == 6 && os.Args[1] == "provider":
+	case len(os.Args) >= 6 && os.Args[1] == "provider":
 		err = provide(control, os.Args[2:])
 	case len(os.Args) == 3 && os.Args[1] == "consumer":
 		err = consume(control, os.Args[2])
 	default:
-		err = fmt.Errorf("usage: peer provider NAME PORT GROUP VERSION | peer consumer NAME")
+		err = fmt.Errorf("usage: peer provider NAME PORT GROUP VERSION [tri] | peer consumer NAME")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

@@ -21,8 +21,13 @@ type UserService struct {
 // Reference is the interface that this implements.
 func (*UserService) Reference() string { return service }
 
+// MappedService is what is exported in the Dubbo protocol; for Triple see tripleInfo.
+type MappedService struct {
+	*UserService
+}
+
 // MethodMapper gives the Java names of the methods.
-func (*UserService) MethodMapper() map[string]string {
+func (MappedService) MethodMapper() map[string]string {
 	return map[string]string{
 		"EchoString": "echoString", "EchoUser": "echoUser", "EchoList": "echoList", "EchoMap": "echoMap",
 		"EchoBytes": "echoBytes", "Add": "add", "EchoAsync": "echoAsync", "Nothing": "nothing", "Touch": "touch",
@@ -85,14 +90,26 @@ func provide(control *jsonLines, arguments []string) error {
 	application := global.DefaultApplicationConfig()
 	// Else its metadata service takes the same port, on all addresses.
 	application.MetadataType = "remote"
+	user := &UserService{name: name}
+	spoken, triple := protocol.WithDubbo(), len(arguments) > 4 && arguments[4] == "tri"
+	if triple {
+		spoken = protocol.WithTriple()
+	}
 	srv, err := server.NewServer(server.SetServerApplication(application), server.WithServerProtocol(
-		protocol.WithDubbo(), protocol.WithIp("127.0.0.1"), protocol.WithPort(port)))
+		spoken, protocol.WithIp("127.0.0.1"), protocol.WithPort(port)))
 	if err != nil {
 		return err
 	}
-	err = srv.RegisterService(&UserService{name: name}, server.WithInterface(service),
-		server.WithGroup(group), server.WithVersion(version), server.WithNotRegister(),
-		server.WithFilter("echo,generic_service,wire-provider"))
+	options := []server.ServiceOption{
+		server.WithInterface(service), server.WithGroup(group), server.WithVersion(version),
+		server.WithNotRegister(), server.WithFilter("echo,generic_service,wire-provider"),
+		server.WithSerialization("hessian2"),
+	}
+	if triple {
+		err = srv.Register(user, tripleInfo(user), options...)
+	} else {
+		err = srv.RegisterService(&MappedService{user}, options...)
+	}
 	if err != nil {
 		return err
 	}

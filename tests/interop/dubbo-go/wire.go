@@ -58,6 +58,10 @@ func (providerFilter) Invoke(ctx context.Context, invoker base.Invoker, inv base
 	counts.Unlock()
 	seen := map[any]any{}
 	for key, value := range inv.Attachments() {
+		// In Triple each is a list, as headers are.
+		if many, ok := value.([]string); ok && len(many) == 1 {
+			value = many[0]
+		}
 		seen[key] = fmt.Sprint(value)
 	}
 	return invoker.Invoke(context.WithValue(ctx, seenKey, seen), inv)

@@ -122,6 +122,7 @@ class Conversation:
             return f"failed {failure.code().value[0]}"
 
     def end(self):
+        self._said.put(b"end")
         self._said.put(None)
         try:
             rest = len(list(self._call))

@@ -29,6 +29,18 @@ class Server(grpc.GenericRpcHandler):
 
         return make(counted)
 
+    def watch(self, context):
+        """An event to be set when a call is about to end well; one that ends without it was given up."""
+        ended = threading.Event()
+
+        def gone():
+            if not ended.is_set():
+                self.count("cancelled")
+
+        if not context.add_callback(gone):
+            gone()
+        return ended
+
     def count(self, what):
         with self._lock:
             self.counts[what] += 1
@@ -58,11 +70,12 @@ def fail(_server, request, context):
 
 def sleep(server, request, context):
     """Answers after so many milliseconds, unless the caller gives up before."""
+    ended = server.watch(context)
     until = time.monotonic() + json.loads(request) / 1000
     while context.is_active() and time.monotonic() < until:
         time.sleep(0.005)
-    if not context.is_active():
-        server.count("cancelled")
+    if context.is_active():
+        ended.set()
     return server.name.encode()
 
 
@@ -80,14 +93,17 @@ def upload(_server, requests, _context):
     return str(total).encode()
 
 
-def chat(server, requests, _context):
-    """Each message with the server's name before it."""
-    try:
-        for request in requests:
+def chat(server, requests, context):
+    """Each message with the server's name before it, until "end".
+
+    The end of the messages alone does not tell a caller that has ended from one that gave up.
+    """
+    ended = server.watch(context)
+    for request in requests:
+        if request == b"end":
+            ended.set()
+        else:
             yield server.name.encode() + b":" + request
-    except Exception:  # grpcio has no narrower one for a caller that gave up
-        server.count("cancelled")
-        raise
 
 
 METHODS = {

@@ -39,7 +39,7 @@ async fn answers_pass_as_they_are(dialect: Dialect) {
 
 async fn a_timeout_is_told(dialect: Dialect) {
     let backend = Backend::start(dialect, [Act::Hold]).await;
-    let stage = Stage::new(dialect, &[&backend], "timeout: 0.1s", &[]).await;
+    let stage = Stage::new(dialect, &[&backend], "timeout: 0.5s", &[]).await;
     let mut client = stage.client().await;
     let late = client.call(&Ask::of("hi")).await;
     // Thrift has no word for it.

@@ -6,11 +6,13 @@
 
 mod backend;
 mod baseline;
+mod chaos;
 mod deadlines;
 mod dialect;
 mod resends;
 mod retries;
 mod side;
+mod streams;
 
 use std::net::SocketAddr;
 use std::time::Instant;

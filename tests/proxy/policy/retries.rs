@@ -112,7 +112,7 @@ async fn attempts_have_a_time_of_their_own(dialect: Dialect) {
         Act::AnswerHeld,
     ];
     let backend = Backend::start(dialect, script).await;
-    let route = policy("retry_on: timed-out, per_try_timeout: 0.1s, idempotent: true");
+    let route = policy("retry_on: timed-out, per_try_timeout: 0.5s, idempotent: true");
     let stage = Stage::new(dialect, &[&backend], &route, &[]).await;
     let mut client = stage.client().await;
     assert!(client.call(&Ask::of("hi")).await.is_ok());

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Largest body accepted on either side, bytes; Dubbo's own default limit of a message is 8 MiB.
 const MAX_BODY: u64 = 4 << 20;
@@ -16,46 +16,56 @@ pub(crate) struct Arguments {
     pub(crate) command: Command,
 }
 
-/// The two sides.
+/// The sides.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Send requests, check every reply, print one line of JSON.
     Load {
         /// What to speak.
-        #[command(subcommand)]
-        protocol: LoadProtocol,
-    },
-    /// Answer requests until the time is up or the process is ended.
-    Backend {
-        /// What to speak.
-        #[command(subcommand)]
-        protocol: BackendProtocol,
-    },
-}
-
-/// Protocols of the load side.
-#[derive(Debug, Subcommand)]
-pub(crate) enum LoadProtocol {
-    /// Dubbo TCP with Hessian2 bodies.
-    Dubbo {
+        protocol: Protocol,
         /// How much, for how long.
         #[command(flatten)]
         plan: Plan,
         /// What is called.
         #[command(flatten)]
-        call: DubboCall,
+        call: Call,
     },
-}
-
-/// Protocols of the backend side.
-#[derive(Debug, Subcommand)]
-pub(crate) enum BackendProtocol {
-    /// Dubbo TCP with Hessian2 bodies.
-    Dubbo {
+    /// Open connections, send one request on each, print one line of JSON; stay until standard input ends.
+    Hold {
+        /// What to speak.
+        protocol: Protocol,
+        /// How many.
+        #[command(flatten)]
+        crowd: Crowd,
+        /// What is called.
+        #[command(flatten)]
+        call: Call,
+    },
+    /// Answer requests until the time is up or the process is ended.
+    Backend {
+        /// What to speak.
+        protocol: Protocol,
         /// Where and what to answer.
         #[command(flatten)]
         service: Service,
     },
+}
+
+/// What is spoken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Protocol {
+    /// Dubbo TCP with Hessian2 bodies.
+    Dubbo,
+    /// Thrift, strict binary protocol in frames, with multiplexed names.
+    Thrift,
+    /// Motan2 with simple serialization.
+    Motan2,
+    /// HTTP/1.1 with bodies both ways.
+    Http1,
+    /// HTTP/2 with prior knowledge, with bodies both ways.
+    Http2,
+    /// Unary gRPC over HTTP/2.
+    Grpc,
 }
 
 /// How much load, for how long; the same for every protocol.
@@ -68,8 +78,8 @@ pub(crate) struct Plan {
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub(crate) connections: u32,
     /// Most requests in flight on one connection; a closed loop keeps exactly so many there.
-    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u32).range(1..=65_536))]
-    pub(crate) depth: u32,
+    #[arg(long, default_value_t = 16, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) depth: u16,
     /// Length of the argument and of the expected result, bytes; at least 16, the length of the token that is echoed.
     #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=MAX_BODY))]
     pub(crate) body: u64,
@@ -80,26 +90,46 @@ pub(crate) struct Plan {
     /// from the moment a request was due. Without it the loop is closed: each reply releases the next request.
     #[arg(long, value_parser = rate)]
     pub(crate) rate: Option<f64>,
+    /// Each line that arrives on standard input begins a new phase, which has figures of its own in the report.
+    #[arg(long)]
+    pub(crate) phases: bool,
 }
 
-/// What a Dubbo request names.
+/// Connections that are opened and kept.
 #[derive(Debug, Clone, Args)]
-pub(crate) struct DubboCall {
-    /// Interface that is called.
+pub(crate) struct Crowd {
+    /// Where to connect to.
+    #[arg(long)]
+    pub(crate) target: SocketAddr,
+    /// Number of connections; beyond 20 000 they come from several loopback addresses, as the ports of one run out.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(crate) connections: u32,
+    /// Length of the argument and of the expected result, bytes.
+    #[arg(long, default_value_t = 128, value_parser = clap::value_parser!(u64).range(16..=MAX_BODY))]
+    pub(crate) body: u64,
+}
+
+/// What a request names; the same for every protocol.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Call {
+    /// Service that is called: interface, path, multiplexed name; the authority in HTTP.
     #[arg(long, default_value = "org.sabir.bench.EchoService")]
     pub(crate) service: String,
-    /// Version of the interface.
+    /// Version of the service, where the protocol has one.
     #[arg(long, default_value = "1.0.0")]
     pub(crate) service_version: String,
-    /// Method that is called; it takes one string.
+    /// Method that is called; the path in HTTP.
     #[arg(long, default_value = "echo")]
     pub(crate) method: String,
-    /// Group of the service.
+    /// Group of the service, where the protocol has one.
     #[arg(long, default_value = "bench")]
     pub(crate) group: String,
-    /// A further attachment, behind path, interface, version, group and timeout; may be repeated.
+    /// A further attachment, pair or header; may be repeated.
     #[arg(long = "attachment", value_name = "KEY=VALUE", value_parser = attachment)]
     pub(crate) attachments: Vec<(String, String)>,
+    /// Calls so many services in turn, whose names end in a number of six digits. Dubbo only.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub(crate) services: u32,
 }
 
 /// Where a backend listens and what it answers; the same for every protocol.

@@ -23,6 +23,12 @@ enum Ended {
     Violation(#[from] Violation),
 }
 
+/// A connection and what its protocol remembers of it.
+struct Session<S> {
+    link: Link,
+    state: S,
+}
+
 /// Answers until the time of `service` is up.
 pub(crate) fn run(service: &Service, protocol: &impl Answers) -> io::Result<()> {
     let end = Instant::now() + Duration::from_secs_f64(service.seconds);
@@ -41,7 +47,7 @@ pub(crate) fn serve(
     let mut poller = Poller::new()?;
     poller.add(listener, LISTENER, Interest::Read)?;
 
-    let mut links = HashMap::new();
+    let mut sessions = HashMap::new();
     let mut accepted = 0;
     let mut ready = Vec::new();
     loop {
@@ -52,30 +58,31 @@ pub(crate) fn serve(
         poller.wait(left, &mut ready)?;
         for &number in &ready {
             if number == LISTENER {
-                accept(listener, &poller, &mut links, &mut accepted);
-            } else if let Some(link) = links.get_mut(&number)
-                && let Err(ended) = turn(link, protocol, &poller)
+                accept(listener, &poller, &mut sessions, &mut accepted);
+            } else if let Some(session) = sessions.get_mut(&number)
+                && let Err(ended) = turn(session, protocol, &poller)
             {
                 if matches!(ended, Ended::Violation(_)) {
                     eprintln!("connection {number}: {ended}");
                 }
-                links.remove(&number);
+                sessions.remove(&number);
             }
         }
     }
 }
 
 /// Takes every connection that waits; one that fails is the client's loss, not the backend's end.
-fn accept(
+fn accept<S: Default>(
     listener: &TcpListener,
     poller: &Poller,
-    links: &mut HashMap<u64, Link>,
+    sessions: &mut HashMap<u64, Session<S>>,
     accepted: &mut u64,
 ) {
     while let Ok((socket, _)) = listener.accept() {
         match Link::new(socket, *accepted, poller) {
             Ok(link) => {
-                links.insert(*accepted, link);
+                let state = S::default();
+                sessions.insert(*accepted, Session { link, state });
                 *accepted += 1;
             }
             Err(error) => eprintln!("a connection was not taken: {error}"),
@@ -84,12 +91,17 @@ fn accept(
 }
 
 /// One read, all the answers to it, one write. Nothing further is read while replies wait for room.
-fn turn(link: &mut Link, protocol: &impl Answers, poller: &Poller) -> Result<(), Ended> {
+fn turn<A: Answers>(
+    session: &mut Session<A::State>,
+    protocol: &A,
+    poller: &Poller,
+) -> Result<(), Ended> {
+    let link = &mut session.link;
     if !link.has_unsent() {
         if link.receive()? == Received::Closed {
             return Err(Ended::Closed);
         }
-        answer_all(link, protocol)?;
+        answer_all(link, &mut session.state, protocol)?;
     }
     link.flush()?;
     let interest = if link.has_unsent() {
@@ -100,11 +112,15 @@ fn turn(link: &mut Link, protocol: &impl Answers, poller: &Poller) -> Result<(),
     Ok(link.wait_for(interest, poller)?)
 }
 
-fn answer_all(link: &mut Link, protocol: &impl Answers) -> Result<(), Violation> {
+fn answer_all<A: Answers>(
+    link: &mut Link,
+    state: &mut A::State,
+    protocol: &A,
+) -> Result<(), Violation> {
     let (received, out) = link.received();
     let mut consumed = 0;
     let needed = loop {
-        match protocol.answer(&received[consumed..], out)? {
+        match protocol.answer(state, &received[consumed..], out)? {
             Step::Wait { needed } => break needed,
             Step::Skip { consumed: length }
             | Step::Reply {

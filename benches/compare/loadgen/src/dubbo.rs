@@ -2,16 +2,13 @@
 //!
 //! Frame: `da bb`, flags, status, id (8), length of the body (4), body; see
 //! <https://cn.dubbo.apache.org/en/overview/reference/protocols/tcp/>.
-//!
-//! The first 16 characters of the argument are a token that no other request of the run has, and the backend returns
-//! it at the same place. So a proxy that gives a reply to the wrong caller is found out, even though every connection
-//! counts its ids from the same start as real consumers do.
 
 use std::ops::Range;
 
-use crate::arguments::DubboCall;
+use crate::arguments::Call;
 use crate::hessian::{read_string, string_head, write_string};
-use crate::protocol::{Answers, Calls, Step, Ticket, Verdict, Violation};
+use crate::protocol::{Answers, CallError, Calls, Step, Ticket, Verdict, Violation};
+use crate::token::{TOKEN, filler, token};
 
 const HEADER: usize = 16;
 const MAGIC: [u8; 2] = [0xda, 0xbb];
@@ -23,76 +20,48 @@ const OK: u8 = 20;
 const NULL: u8 = 0x4e;
 /// Larger bodies are refused; Dubbo's own default limit.
 const MAX_BODY: u64 = 8 << 20;
-/// Length of the token at the start of argument and result.
-const TOKEN: usize = 16;
 
-/// What cannot be written as a request.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum CallError {
-    /// Lengths in Hessian count UTF-16 units; this generator keeps to text where they are bytes.
-    #[error("{0:?}: only ASCII text shorter than 32 KiB can be sent")]
-    Text(String),
-}
-
-/// The load side: one prepared request and the reply that is expected for it.
+/// The load side: prepared requests and the reply that is expected for any of them.
 #[derive(Debug)]
 pub(crate) struct Caller {
-    request: Vec<u8>,
-    token_at: usize,
+    /// One for each service that is called.
+    requests: Vec<Request>,
     reply: Reply,
 }
 
-impl Caller {
-    /// Prepares the request of `call` with an argument of `body` bytes.
-    pub(crate) fn new(call: &DubboCall, body: u64) -> Result<Self, CallError> {
-        let timeout = "3000".to_owned();
-        let mut attachments = vec![
-            ("path", &call.service),
-            ("interface", &call.service),
-            ("version", &call.service_version),
-            ("group", &call.group),
-            ("timeout", &timeout),
-        ];
-        attachments.extend(
-            call.attachments
-                .iter()
-                .map(|(key, value)| (key.as_str(), value)),
-        );
+/// A prepared request.
+#[derive(Debug)]
+struct Request {
+    bytes: Vec<u8>,
+    token_at: usize,
+}
 
-        let mut request = header(REQUEST | TWO_WAY | HESSIAN2, 0);
-        for text in [
-            "2.0.2",
-            &call.service,
-            &call.service_version,
-            &call.method,
-            "Ljava/lang/String;",
-        ] {
-            write_text(text, &mut request)?;
-        }
-        let token_at = write_string(&filler(body), &mut request);
-        request.push(b'H');
-        for (key, value) in attachments {
-            write_text(key, &mut request)?;
-            write_text(value, &mut request)?;
-        }
-        request.push(b'Z');
-        write_length(&mut request);
+impl Caller {
+    /// Prepares the requests of `call` with an argument of `body` bytes.
+    pub(crate) fn new(call: &Call, body: u64) -> Result<Self, CallError> {
+        let requests = if call.services == 1 {
+            vec![Request::new(call, &call.service, body)?]
+        } else {
+            let name = |number| format!("{}{number:06}", call.service);
+            (0..call.services)
+                .map(|number| Request::new(call, &name(number), body))
+                .collect::<Result<_, _>>()?
+        };
         Ok(Self {
-            request,
-            token_at,
+            requests,
             reply: Reply::new(body),
         })
     }
 
     fn verdict(&self, frame: &[u8], connection: u32, ticket: Ticket) -> Verdict {
         if frame[3] != OK {
-            return Verdict::Status(frame[3]);
+            return Verdict::Status(frame[3].into());
         }
-        let token = self.reply.token();
+        let place = self.reply.token();
         let same = frame.len() == self.reply.bytes.len()
-            && frame[HEADER..token.start] == self.reply.bytes[HEADER..token.start]
-            && frame[token.clone()] == token_text(connection, ticket)
-            && frame[token.end..] == self.reply.bytes[token.end..];
+            && frame[HEADER..place.start] == self.reply.bytes[HEADER..place.start]
+            && frame[place.clone()] == token(connection, ticket)
+            && frame[place.end..] == self.reply.bytes[place.end..];
         if same {
             Verdict::Right
         } else {
@@ -101,19 +70,63 @@ impl Caller {
     }
 }
 
+impl Request {
+    fn new(call: &Call, service: &str, body: u64) -> Result<Self, CallError> {
+        let mut attachments = vec![
+            ("path", service),
+            ("interface", service),
+            ("version", &call.service_version),
+            ("group", &call.group),
+            ("timeout", "3000"),
+        ];
+        let further = call.attachments.iter();
+        attachments.extend(further.map(|(key, value)| (key.as_str(), value.as_str())));
+
+        let mut bytes = header(REQUEST | TWO_WAY | HESSIAN2, 0);
+        for text in [
+            "2.0.2",
+            service,
+            &call.service_version,
+            &call.method,
+            "Ljava/lang/String;",
+        ] {
+            write_text(text, &mut bytes)?;
+        }
+        let token_at = write_string(&filler(body), &mut bytes);
+        bytes.push(b'H');
+        for (key, value) in attachments {
+            write_text(key, &mut bytes)?;
+            write_text(value, &mut bytes)?;
+        }
+        bytes.push(b'Z');
+        write_length(&mut bytes);
+        Ok(Self { bytes, token_at })
+    }
+}
+
 impl Calls for Caller {
-    fn write_request(&self, connection: u32, ticket: Ticket, out: &mut Vec<u8>) {
+    /// The connection's number.
+    type State = u32;
+
+    fn open(&self, connection: u32, _: &mut Vec<u8>) -> u32 {
+        connection
+    }
+
+    fn write_request(&self, connection: &mut u32, ticket: Ticket, out: &mut Vec<u8>) {
+        // Connections begin at different services, or all would call the same at the same time.
+        let turn = ticket.started() + u64::from(*connection) * 127;
+        let request = &self.requests[turn as usize % self.requests.len()];
         let start = out.len();
-        out.extend_from_slice(&self.request);
+        out.extend_from_slice(&request.bytes);
         let frame = &mut out[start..];
         frame[4..12].copy_from_slice(&ticket.0.to_be_bytes());
-        frame[self.token_at..self.token_at + TOKEN]
-            .copy_from_slice(&token_text(connection, ticket));
+        frame[request.token_at..request.token_at + TOKEN]
+            .copy_from_slice(&token(*connection, ticket));
     }
 
     fn read_reply(
         &self,
-        connection: u32,
+        connection: &mut u32,
         received: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<Step, Violation> {
@@ -133,7 +146,7 @@ impl Calls for Caller {
         Ok(Step::Reply {
             consumed,
             ticket,
-            verdict: self.verdict(frame, connection, ticket),
+            verdict: self.verdict(frame, *connection, ticket),
         })
     }
 }
@@ -154,7 +167,9 @@ impl Echo {
 }
 
 impl Answers for Echo {
-    fn answer(&self, received: &[u8], out: &mut Vec<u8>) -> Result<Step, Violation> {
+    type State = ();
+
+    fn answer(&self, (): &mut (), received: &[u8], out: &mut Vec<u8>) -> Result<Step, Violation> {
         let frame = match whole_frame(received)? {
             Ok(frame) => frame,
             Err(needed) => return Ok(Step::Wait { needed }),
@@ -224,18 +239,6 @@ fn write_text(text: &str, out: &mut Vec<u8>) -> Result<(), CallError> {
     Ok(())
 }
 
-/// Text of `length` bytes that does not repeat at a power of two, so that a misplaced piece of it is noticed.
-fn filler(length: u64) -> Vec<u8> {
-    (0..length).map(|index| b'a' + (index % 23) as u8).collect()
-}
-
-/// Sixteen hexadecimal digits: the low 28 bits of the connection's number and 36 of the ticket.
-fn token_text(connection: u32, ticket: Ticket) -> [u8; TOKEN] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let token = (u64::from(connection) << 36) | (ticket.0 & 0xf_ffff_ffff);
-    std::array::from_fn(|index| DIGITS[(token >> (60 - 4 * index)) as usize & 0xf])
-}
-
 /// The token of a request: the first characters of its first argument, behind five strings.
 fn request_token(frame: &[u8]) -> Option<&[u8]> {
     let mut at = HEADER;
@@ -284,22 +287,13 @@ fn answer_event(frame: &[u8], out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn call() -> DubboCall {
-        DubboCall {
-            service: "org.demo.Hello".to_owned(),
-            service_version: "0.0.0".to_owned(),
-            method: "hi".to_owned(),
-            group: "g1".to_owned(),
-            attachments: vec![("batchjob".to_owned(), "true".to_owned())],
-        }
-    }
+    use crate::kit::call;
 
     fn exchange(body: u64, connection: u32, ticket: Ticket) -> (Caller, Vec<u8>) {
         let caller = Caller::new(&call(), body).expect("ASCII only");
         let (mut request, mut reply) = (Vec::new(), Vec::new());
-        caller.write_request(connection, ticket, &mut request);
-        let step = Echo::new(body).answer(&request, &mut reply);
+        caller.write_request(&mut connection.clone(), ticket, &mut request);
+        let step = Echo::new(body).answer(&mut (), &request, &mut reply);
         assert_eq!(
             step,
             Ok(Step::Skip {
@@ -312,9 +306,11 @@ mod tests {
     #[test]
     fn a_request_has_the_bytes_of_a_java_consumer() {
         let mut request = Vec::new();
-        Caller::new(&call(), 16)
-            .expect("ASCII only")
-            .write_request(0, Ticket(1), &mut request);
+        Caller::new(&call(), 16).expect("ASCII only").write_request(
+            &mut 0,
+            Ticket(1),
+            &mut request,
+        );
         let mut expected =
             b"\xda\xbb\xc2\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\xa6".to_vec();
         expected
@@ -334,7 +330,7 @@ mod tests {
         for body in [16, 31, 32, 128, 1024, 32768, 65536, 100_000] {
             let (caller, reply) = exchange(body, 7, Ticket(99));
             assert_eq!(
-                caller.read_reply(7, &reply, &mut Vec::new()),
+                caller.read_reply(&mut 7, &reply, &mut Vec::new()),
                 Ok(Step::Reply {
                     consumed: reply.len(),
                     ticket: Ticket(99),
@@ -349,7 +345,7 @@ mod tests {
     fn a_reply_to_another_connection_or_with_a_changed_byte_is_wrong() {
         let (caller, reply) = exchange(128, 7, Ticket(99));
         let verdict = |connection: u32, bytes: &[u8]| match caller.read_reply(
-            connection,
+            &mut connection.clone(),
             bytes,
             &mut Vec::new(),
         ) {
@@ -373,7 +369,7 @@ mod tests {
         for length in 0..reply.len() {
             let needed = if length < HEADER { HEADER } else { reply.len() };
             assert_eq!(
-                caller.read_reply(0, &reply[..length], &mut Vec::new()),
+                caller.read_reply(&mut 0, &reply[..length], &mut Vec::new()),
                 Ok(Step::Wait { needed })
             );
         }
@@ -387,17 +383,17 @@ mod tests {
         let caller = Caller::new(&call(), 16).expect("ASCII only");
         let mut out = Vec::new();
         assert_eq!(
-            Echo::new(16).answer(heartbeat, &mut out),
+            Echo::new(16).answer(&mut (), heartbeat, &mut out),
             Ok(Step::Skip { consumed: 17 })
         );
         assert_eq!(out, answer);
         assert_eq!(
-            caller.read_reply(0, heartbeat, &mut out),
+            caller.read_reply(&mut 0, heartbeat, &mut out),
             Ok(Step::Skip { consumed: 17 })
         );
         assert_eq!(&out[17..], answer);
         assert_eq!(
-            caller.read_reply(0, read_only, &mut out),
+            caller.read_reply(&mut 0, read_only, &mut out),
             Ok(Step::Skip { consumed: 18 })
         );
         assert_eq!(out.len(), 34);
@@ -408,19 +404,22 @@ mod tests {
         let (caller, reply) = exchange(128, 0, Ticket(1));
         let mut out = Vec::new();
         assert_eq!(
-            Echo::new(16).answer(b"GET / HTTP/1.1\r\n\r\n", &mut out),
+            Echo::new(16).answer(&mut (), b"GET / HTTP/1.1\r\n\r\n", &mut out),
             Err(Violation::Magic)
         );
-        assert_eq!(Echo::new(16).answer(&reply, &mut out), Err(Violation::Kind));
+        assert_eq!(
+            Echo::new(16).answer(&mut (), &reply, &mut out),
+            Err(Violation::Kind)
+        );
         let mut large = reply.clone();
         large[12] = 0x80;
         assert!(matches!(
-            caller.read_reply(0, &large, &mut out),
+            caller.read_reply(&mut 0, &large, &mut out),
             Err(Violation::TooLarge(_))
         ));
         let unreadable = b"\xda\xbb\xc2\x00\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x01\x4e";
         assert_eq!(
-            Echo::new(16).answer(unreadable, &mut out),
+            Echo::new(16).answer(&mut (), unreadable, &mut out),
             Err(Violation::Body)
         );
         assert!(out.is_empty());
@@ -429,13 +428,15 @@ mod tests {
     #[test]
     fn a_one_way_request_is_not_answered() {
         let mut request = Vec::new();
-        Caller::new(&call(), 16)
-            .expect("ASCII only")
-            .write_request(0, Ticket(1), &mut request);
+        Caller::new(&call(), 16).expect("ASCII only").write_request(
+            &mut 0,
+            Ticket(1),
+            &mut request,
+        );
         request[2] &= !TWO_WAY;
         let mut out = Vec::new();
         assert_eq!(
-            Echo::new(16).answer(&request, &mut out),
+            Echo::new(16).answer(&mut (), &request, &mut out),
             Ok(Step::Skip {
                 consumed: request.len()
             })
@@ -446,7 +447,7 @@ mod tests {
     #[test]
     fn text_beyond_ascii_is_refused() {
         let refused = Caller::new(
-            &DubboCall {
+            &Call {
                 method: "grüß".to_owned(),
                 ..call()
             },

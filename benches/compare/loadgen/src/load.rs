@@ -1,24 +1,27 @@
 //! The load side: keeps every connection's places filled (closed loop) or sends by the clock (open loop), and checks
-//! each reply against the one that is due.
-//!
-//! A turn is one read, all replies in it, all requests that became due by them, one write. The clock is read once a
-//! turn.
+//! each reply against the one that is due. The clock is read once a turn.
 
-use std::io;
-use std::net::TcpStream;
+use std::io::{self, Read as _};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
+use socket2::{Domain, Socket, Type};
+
 use crate::arguments::Plan;
-use crate::dubbo;
-use crate::link::{Link, Received};
+use crate::line::{Books, Line};
+use crate::link::Link;
 use crate::outcome::{Outcome, Report};
 use crate::pace::Pace;
 use crate::poller::{Interest, Poller};
-use crate::protocol::{Calls, Step, Ticket, Verdict, Violation};
+use crate::protocol::{CallError, Calls};
 
 /// For connecting, and for the last replies after the end.
 const CONNECT: Duration = Duration::from_secs(5);
 const GRACE: Duration = Duration::from_secs(2);
+/// Connections from one loopback address; a system has some 28 000 ports for each.
+const PER_SOURCE: u32 = 20_000;
+/// Standard input, among the numbers of connections.
+const INPUT: u64 = u64::MAX;
 
 /// Why nothing could be measured.
 #[derive(Debug, thiserror::Error)]
@@ -33,21 +36,10 @@ pub(crate) enum LoadError {
     },
     /// The request cannot be written.
     #[error(transparent)]
-    Call(#[from] dubbo::CallError),
+    Call(#[from] CallError),
     /// The system's poller failed.
     #[error(transparent)]
     Poller(#[from] io::Error),
-}
-
-/// Why a connection is lost.
-#[derive(Debug, thiserror::Error)]
-enum Lost {
-    #[error("connection closed")]
-    Closed,
-    #[error("connection failed: {0}")]
-    Socket(#[from] io::Error),
-    #[error("connection ended: {0}")]
-    Violation(#[from] Violation),
 }
 
 /// Runs `plan` and says what came of it.
@@ -57,32 +49,46 @@ pub(crate) fn run(plan: &Plan, calls: &impl Calls) -> Result<Report, LoadError> 
     Ok(run.finish())
 }
 
-struct Run<'a, C> {
+/// Opens the connection with this number, from a loopback address that still has ports.
+pub(crate) fn connect(target: SocketAddr, number: u32, poller: &Poller) -> Result<Link, LoadError> {
+    socket(target, number)
+        .and_then(|socket| Link::new(socket, u64::from(number), poller))
+        .map_err(|cause| LoadError::Connect { number, cause })
+}
+
+fn socket(target: SocketAddr, number: u32) -> io::Result<TcpStream> {
+    let socket = Socket::new(Domain::for_address(target), Type::STREAM, None)?;
+    if let IpAddr::V4(address) = target.ip()
+        && address.is_loopback()
+        && number >= PER_SOURCE
+    {
+        let [_, _, third, fourth] = (1 + number / PER_SOURCE).to_be_bytes();
+        let source = Ipv4Addr::new(127, 0, third, fourth);
+        socket.bind(&SocketAddr::from((source, 0)).into())?;
+    }
+    socket.connect_timeout(&target.into(), CONNECT)?;
+    Ok(socket.into())
+}
+
+struct Run<'a, C: Calls> {
     calls: &'a C,
     poller: Poller,
-    lines: Vec<Option<Line>>,
+    lines: Vec<Option<Line<C::State>>>,
     /// Where the search for a free place goes on, so that an open loop spreads over all connections.
     cursor: usize,
     books: Books,
 }
 
-/// What all connections share.
-struct Books {
-    pace: Pace,
-    outcome: Outcome,
-    end: Instant,
-    in_flight: u64,
-}
-
 impl<'a, C: Calls> Run<'a, C> {
     fn connect(plan: &Plan, calls: &'a C) -> Result<Self, LoadError> {
         let poller = Poller::new()?;
+        if plan.phases {
+            poller.add(io::stdin(), INPUT, Interest::Read)?;
+        }
         let mut lines = Vec::new();
         for number in 0..plan.connections {
-            let link = TcpStream::connect_timeout(&plan.target, CONNECT)
-                .and_then(|socket| Link::new(socket, u64::from(number), &poller))
-                .map_err(|cause| LoadError::Connect { number, cause })?;
-            lines.push(Some(Line::new(link, number, plan.depth)));
+            let link = connect(plan.target, number, &poller)?;
+            lines.push(Some(Line::new(link, number, plan.depth, calls)));
         }
         let now = Instant::now();
         let books = Books {
@@ -132,6 +138,10 @@ impl<'a, C: Calls> Run<'a, C> {
 
     fn turns(&mut self, ready: &[u64]) {
         for &number in ready {
+            if number == INPUT {
+                self.begin_phases();
+                continue;
+            }
             let place = &mut self.lines[number as usize];
             if let Some(line) = place
                 && let Err(lost) = line.turn(self.calls, &self.poller, &mut self.books)
@@ -142,17 +152,26 @@ impl<'a, C: Calls> Run<'a, C> {
         }
     }
 
+    /// A phase for each line on standard input; when that ends, it is no longer looked at.
+    fn begin_phases(&mut self) {
+        let mut bytes = [0; 64];
+        match io::stdin().read(&mut bytes) {
+            Ok(count) if count > 0 => {
+                let lines = bytes[..count].iter().filter(|&&byte| byte == b'\n');
+                lines.for_each(|_| self.books.outcome.begin_phase());
+            }
+            // Nothing more will come; failing to forget it would only cost turns.
+            Ok(_) | Err(_) => drop(self.poller.remove(io::stdin())),
+        }
+    }
+
     /// Open loop: sends what is due, on the connections in turn, as long as any has a place.
     fn dispatch(&mut self, now: Instant) {
         while self.books.pace.unsent() > 0 {
             let count = self.lines.len();
             let free = (0..count)
                 .map(|step| (self.cursor + step) % count)
-                .find(|&number| {
-                    self.lines[number]
-                        .as_ref()
-                        .is_some_and(|line| !line.free.is_empty())
-                });
+                .find(|&number| self.lines[number].as_ref().is_some_and(Line::has_place));
             let Some(number) = free else { return };
             self.cursor = number + 1;
             let place = &mut self.lines[number];
@@ -179,137 +198,13 @@ impl<'a, C: Calls> Run<'a, C> {
     }
 }
 
-impl Books {
-    fn is_settled(&self) -> bool {
-        self.in_flight == 0 && self.pace.unsent() == 0
-    }
-
-    fn lose(&mut self, line: &Line, lost: &Lost) {
-        let in_flight = line.in_flight();
-        self.in_flight -= in_flight;
-        // A connection lost while idle is a fault of the proxy too.
-        self.outcome.failed(&lost.to_string(), in_flight.max(1));
-    }
-
-    fn settle(&mut self, due: Instant, verdict: Verdict, now: Instant) {
-        self.in_flight -= 1;
-        match verdict {
-            Verdict::Right => self.outcome.right(due, now),
-            Verdict::Status(status) => self.outcome.wrong(&format!("status {status}"), now),
-            Verdict::Content => self.outcome.wrong("reply with wrong content", now),
-        }
-    }
-}
-
-/// A connection and its requests in flight.
-struct Line {
-    link: Link,
-    number: u32,
-    /// By place: which request is in flight there and from when it counts.
-    places: Vec<Option<(Ticket, Instant)>>,
-    free: Vec<u32>,
-    started: u64,
-}
-
-impl Line {
-    fn new(link: Link, number: u32, depth: u32) -> Self {
-        Self {
-            link,
-            number,
-            places: vec![None; depth as usize],
-            free: (0..depth).rev().collect(),
-            started: 0,
-        }
-    }
-
-    fn turn(&mut self, calls: &impl Calls, poller: &Poller, books: &mut Books) -> Result<(), Lost> {
-        if self.link.receive()? == Received::Closed {
-            return Err(Lost::Closed);
-        }
-        let now = Instant::now();
-        self.settle_all(calls, books, now)?;
-        while self.start(calls, books, now) {}
-        self.send(poller)
-    }
-
-    /// Starts a request if one is due and a place is free.
-    fn start(&mut self, calls: &impl Calls, books: &mut Books, now: Instant) -> bool {
-        let Some(&place) = self.free.last() else {
-            return false;
-        };
-        let Some(due) = books.pace.take(now, books.end) else {
-            return false;
-        };
-        self.free.pop();
-        self.started += 1;
-        // The lowest sixteen bits find the place again; what is above them makes the ticket unique.
-        let ticket = Ticket((self.started << 16) | u64::from(place));
-        self.places[place as usize] = Some((ticket, due));
-        books.in_flight += 1;
-        calls.write_request(self.number, ticket, self.link.outbox());
-        true
-    }
-
-    fn send(&mut self, poller: &Poller) -> Result<(), Lost> {
-        self.link.flush()?;
-        let interest = if self.link.has_unsent() {
-            Interest::Both
-        } else {
-            Interest::Read
-        };
-        Ok(self.link.wait_for(interest, poller)?)
-    }
-
-    fn settle_all(
-        &mut self,
-        calls: &impl Calls,
-        books: &mut Books,
-        now: Instant,
-    ) -> Result<(), Violation> {
-        let (received, out) = self.link.received();
-        let mut consumed = 0;
-        let needed = loop {
-            match calls.read_reply(self.number, &received[consumed..], out)? {
-                Step::Wait { needed } => break needed,
-                Step::Skip { consumed: length } => consumed += length,
-                Step::Reply {
-                    consumed: length,
-                    ticket,
-                    verdict,
-                } => {
-                    consumed += length;
-                    let place = (ticket.0 & 0xffff) as usize;
-                    match self
-                        .places
-                        .get_mut(place)
-                        .and_then(|entry| entry.take_if(|(known, _)| *known == ticket))
-                    {
-                        Some((_, due)) => {
-                            self.free.push(place as u32);
-                            books.settle(due, verdict, now);
-                        }
-                        None => books.outcome.wrong("reply to an unknown id", now),
-                    }
-                }
-            }
-        };
-        self.link.consume(consumed, needed);
-        Ok(())
-    }
-
-    fn in_flight(&self) -> u64 {
-        (self.places.len() - self.free.len()) as u64
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::net::{SocketAddr, TcpListener};
     use std::thread;
 
     use super::*;
-    use crate::arguments::DubboCall;
-    use crate::backend;
+    use crate::{backend, dubbo, kit};
 
     fn backend(body: u64) -> SocketAddr {
         let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
@@ -327,15 +222,9 @@ mod tests {
             body,
             seconds: 0.2,
             rate,
+            phases: false,
         };
-        let call = DubboCall {
-            service: "org.demo.Hello".to_owned(),
-            service_version: "1.0.0".to_owned(),
-            method: "hi".to_owned(),
-            group: "g".to_owned(),
-            attachments: Vec::new(),
-        };
-        let caller = dubbo::Caller::new(&call, body).expect("ASCII only");
+        let caller = dubbo::Caller::new(&kit::call(), body).expect("ASCII only");
         run(&plan, &caller).expect("the target takes connections")
     }
 

@@ -11,13 +11,16 @@ use serde::Serialize;
 const LONGEST: u64 = 120_000_000_000;
 
 /// Running totals.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Outcome {
     started: Instant,
     last: Instant,
     answered: u64,
     errors: BTreeMap<String, u64>,
+    /// Of the phase that lasts.
     latency: Histogram<u64>,
+    /// Those before it.
+    phases: Vec<Histogram<u64>>,
 }
 
 /// The line that is printed at the end.
@@ -43,20 +46,51 @@ pub(crate) struct Report {
     max_us: f64,
     /// Processor time of this process, seconds.
     cpu_seconds: f64,
+    /// The parts that the run was divided into, if it was.
+    pub(crate) phases: Vec<Phase>,
+}
+
+/// Right replies of one part of the run, by the moment they arrived.
+#[derive(Debug, Serialize)]
+pub(crate) struct Phase {
+    /// How many.
+    pub(crate) replies: u64,
+    /// Their latency, microseconds.
+    p50_us: f64,
+    /// The same, 99th percentile.
+    p99_us: f64,
+    /// The longest.
+    max_us: f64,
+}
+
+impl Phase {
+    fn of(latency: &Histogram<u64>) -> Self {
+        Self {
+            replies: latency.len(),
+            p50_us: microseconds(latency, 0.5),
+            p99_us: microseconds(latency, 0.99),
+            max_us: microseconds(latency, 1.0),
+        }
+    }
 }
 
 impl Outcome {
     /// Starts the clock.
     pub(crate) fn new(now: Instant) -> Self {
-        let latency = Histogram::new_with_bounds(1, LONGEST, 3)
-            .expect("the bounds are valid: 1, more than 2, 0 to 5");
         Self {
             started: now,
             last: now,
             answered: 0,
             errors: BTreeMap::new(),
-            latency,
+            latency: empty(),
+            phases: Vec::new(),
         }
+    }
+
+    /// What arrives from now on belongs to another part of the run.
+    pub(crate) fn begin_phase(&mut self) {
+        self.phases
+            .push(std::mem::replace(&mut self.latency, empty()));
     }
 
     /// A right reply at `now` to a request that was due at `due`.
@@ -88,21 +122,29 @@ impl Outcome {
             .last
             .saturating_duration_since(self.started)
             .as_secs_f64();
-        let microseconds = |quantile: f64| self.latency.value_at_quantile(quantile) as f64 / 1000.0;
+        let (mut all, mut phases) = (empty(), Vec::new());
+        if !self.phases.is_empty() {
+            let parts = self.phases.iter().chain([&self.latency]);
+            phases = parts.map(Phase::of).collect();
+        }
+        for part in self.phases.iter().chain([&self.latency]) {
+            all.add(part).expect("all have the same bounds");
+        }
         Report {
             requests: self.answered,
             errors: self.errors.values().sum(),
             seconds,
             rps: if seconds > 0.0 {
-                self.latency.len() as f64 / seconds
+                all.len() as f64 / seconds
             } else {
                 0.0
             },
-            p50_us: microseconds(0.5),
-            p99_us: microseconds(0.99),
-            p999_us: microseconds(0.999),
-            max_us: microseconds(1.0),
+            p50_us: microseconds(&all, 0.5),
+            p99_us: microseconds(&all, 0.99),
+            p999_us: microseconds(&all, 0.999),
+            max_us: microseconds(&all, 1.0),
             cpu_seconds: cpu_time().as_secs_f64(),
+            phases,
             error_kinds: self.errors,
         }
     }
@@ -112,6 +154,14 @@ impl std::fmt::Display for Report {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         out.write_str(&serde_json::to_string(self).map_err(|_| std::fmt::Error)?)
     }
+}
+
+fn empty() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, LONGEST, 3).expect("the bounds are valid: 1, more than 2, 0 to 5")
+}
+
+fn microseconds(latency: &Histogram<u64>, quantile: f64) -> f64 {
+    latency.value_at_quantile(quantile) as f64 / 1000.0
 }
 
 /// Processor time that this process has used.
@@ -152,5 +202,21 @@ mod tests {
             "{}",
             report.p99_us
         );
+    }
+
+    #[test]
+    fn phases_have_figures_of_their_own_and_the_whole_has_all() {
+        let start = Instant::now();
+        let mut outcome = Outcome::new(start);
+        outcome.right(start, start + Duration::from_millis(1));
+        outcome.begin_phase();
+        for _ in 0..3 {
+            outcome.right(start, start + Duration::from_millis(9));
+        }
+        let report = outcome.report();
+        let replies: Vec<_> = report.phases.iter().map(|phase| phase.replies).collect();
+        assert_eq!(replies, [1, 3]);
+        assert_eq!(report.requests, 4);
+        assert!(report.phases[0].max_us < 1_100.0 && report.max_us > 8_900.0);
     }
 }

@@ -8,6 +8,11 @@ use std::time::{Duration, Instant};
 pub(crate) enum Pace {
     /// A request is due whenever a place is free.
     Closed,
+    /// So many requests are due at once, and none after them.
+    Counted {
+        /// Not taken yet.
+        left: u64,
+    },
     /// Requests become due by the clock; those that find no place wait, and their latency counts from when they were
     /// due. So a stall of the proxy shows in every request that it delayed.
     Open {
@@ -52,6 +57,10 @@ impl Pace {
     pub(crate) fn take(&mut self, now: Instant, end: Instant) -> Option<Instant> {
         match self {
             Self::Closed => (now < end).then_some(now),
+            Self::Counted { left } => {
+                *left = left.checked_sub(1)?;
+                Some(now)
+            }
             Self::Open { waiting, .. } => waiting.pop_front(),
         }
     }
@@ -60,7 +69,7 @@ impl Pace {
     pub(crate) fn wait(&self, now: Instant, end: Instant) -> Option<Duration> {
         match self {
             Self::Open { next, .. } if *next < end => Some(next.saturating_duration_since(now)),
-            Self::Open { .. } | Self::Closed => None,
+            Self::Open { .. } | Self::Counted { .. } | Self::Closed => None,
         }
     }
 
@@ -68,6 +77,7 @@ impl Pace {
     pub(crate) fn unsent(&self) -> u64 {
         match self {
             Self::Closed => 0,
+            Self::Counted { left } => *left,
             Self::Open { waiting, .. } => waiting.len() as u64,
         }
     }
@@ -106,6 +116,16 @@ mod tests {
         assert!(due.is_sorted());
         assert!(due.iter().all(|&moment| moment >= start && moment < end));
         assert_eq!(pace.unsent(), 0);
+    }
+
+    #[test]
+    fn what_is_counted_is_due_so_often() {
+        let now = Instant::now();
+        let mut pace = Pace::Counted { left: 2 };
+        assert_eq!(pace.take(now, now), Some(now));
+        assert_eq!(pace.unsent(), 1);
+        assert_eq!(pace.take(now, now), Some(now));
+        assert_eq!(pace.take(now, now), None);
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Poller {
         )?)
     }
 
+    /// No longer waits for `source`.
+    pub(crate) fn remove(&self, source: impl AsFd) -> io::Result<()> {
+        Ok(epoll::delete(&self.epoll, source)?)
+    }
+
     /// Waits until a socket is ready or `timeout` is over, and puts the numbers of the ready ones into `ready`.
     pub(crate) fn wait(&mut self, timeout: Duration, ready: &mut Vec<u64>) -> io::Result<()> {
         ready.clear();

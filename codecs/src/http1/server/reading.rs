@@ -106,6 +106,7 @@ impl Server {
 
     /// Has a request answered that is none, and listens no further.
     fn refuse(&mut self, refusal: Refusal, block: Bytes, turn: &mut Turn<'_>) {
+        refusal.note(turn);
         let verb = match block.starts_with(b"HEAD ") {
             true => Verb::Head,
             false => Verb::Other,
@@ -185,6 +186,7 @@ impl Server {
 
     /// Gives a request up whose body cannot be read to its end.
     pub(super) fn break_off(&mut self, refusal: Refusal, turn: &mut Turn<'_>) {
+        refusal.note(turn);
         self.inbox.reset(Reason::Protocol, turn);
         self.inbox.clear();
         let Some(exchange) = self.exchange.take() else {

@@ -10,7 +10,7 @@ import org.apache.dubbo.config.ProtocolConfig;
 import org.apache.dubbo.config.RegistryConfig;
 import org.apache.dubbo.config.ServiceConfig;
 
-/** A provider of {@link UserService}: {@code ProviderMain NAME PORT GROUP VERSION}. */
+/** A provider of {@link UserService}: {@code ProviderMain NAME PORT GROUP VERSION [PROTOCOL]}. */
 public final class ProviderMain {
     /** Listeners one connection may have; Dubbo's own limit is one. */
     static final int CALLBACKS = 100;
@@ -20,17 +20,17 @@ public final class ProviderMain {
     public static void main(String[] args) throws Exception {
         JsonLines control = new JsonLines();
         String name = args[0];
-        export(name, Integer.parseInt(args[1]), args[2], args[3]);
+        export(name, args.length > 4 ? args[4] : "dubbo", Integer.parseInt(args[1]), args[2], args[3]);
         control.on("counts", arguments -> WireFilter.counts());
         control.ready(Map.of("name", name, "port", Integer.parseInt(args[1]), "dubbo", Version.getVersion()));
         control.serve();
         System.exit(0);
     }
 
-    private static void export(String name, int port, String group, String version) {
+    private static void export(String name, String spoken, int port, String group, String version) {
         ApplicationConfig application = new ApplicationConfig(name);
         application.setQosEnable(false);
-        ProtocolConfig protocol = new ProtocolConfig("dubbo", port);
+        ProtocolConfig protocol = new ProtocolConfig(spoken, port);
         protocol.setThreads(100);
         protocol.setParameters(Map.of("prefer.serialization", "hessian2,fastjson2"));
         ServiceConfig<UserService> service = new ServiceConfig<>();
