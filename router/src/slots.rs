@@ -183,7 +183,9 @@ impl Slots {
     /// What an answer is expected to cost.
     pub(crate) fn cost(&self, id: EndpointId, policy: &PeakEwma, now: Instant) -> f64 {
         let slot = self.slot(id);
-        slot.map_or(f64::MAX, |s| s.cost.expected(policy, now, s.active))
+        slot.map_or(f64::MAX, |s| {
+            s.cost.expected(policy, s.since, now, s.active)
+        })
     }
 
     /// Whether an endpoint is among those that a tier consists of.

@@ -33,12 +33,22 @@ impl Cost {
         self.measured = Some(Measured { nanos, at: now });
     }
 
-    /// Nanoseconds that an answer is expected to take, with `active` others in flight.
-    pub(crate) fn expected(&self, policy: &PeakEwma, now: Instant, active: u32) -> f64 {
-        let one = match self.measured {
-            Some(measured) => measured.nanos * fading(policy, measured.at, now),
-            None => policy.default_rtt.as_nanos() as f64,
+    /// Nanoseconds that an answer is expected to take, with `active` others in flight, by an
+    /// endpoint that is there `since` a moment.
+    pub(crate) fn expected(
+        &self,
+        policy: &PeakEwma,
+        since: Instant,
+        now: Instant,
+        active: u32,
+    ) -> f64 {
+        // What is assumed fades too: else faster ones would keep it from ever being tried.
+        let assumed = Measured {
+            nanos: policy.default_rtt.as_nanos() as f64,
+            at: since,
         };
+        let known = self.measured.unwrap_or(assumed);
+        let one = known.nanos * fading(policy, known.at, now);
         // So that what is in flight counts also where answers take no time at all.
         one.max(1.0) * (f64::from(active) + 1.0)
     }
