@@ -9,7 +9,7 @@ use sabir_benches::{Operation, balancers};
 fn router(criterion: &mut Criterion) {
     let sizes = [1_000, 10_000, 100_000];
     let routes = [Way::Index, Way::Linear].map(|way| routes::operations(&sizes, way));
-    let balancers = balancers::operations();
+    let balancers = balancers::every_policy();
     let all: Vec<Operation> = routes.into_iter().flatten().chain(balancers).collect();
     for operation in all {
         let mut group = criterion.benchmark_group("router");

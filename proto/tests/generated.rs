@@ -8,13 +8,15 @@ use std::path::{Path, PathBuf};
 
 use prost::Message as _;
 
-const FILES: [&str; 7] = [
+const FILES: [&str; 9] = [
     "sabir/config/v1/access_log.proto",
     "sabir/config/v1/bootstrap.proto",
     "sabir/config/v1/cluster.proto",
     "sabir/config/v1/filter.proto",
     "sabir/config/v1/listener.proto",
+    "sabir/config/v1/load_balancing.proto",
     "sabir/config/v1/matcher.proto",
+    "sabir/config/v1/outlier_detection.proto",
     "sabir/config/v1/route.proto",
 ];
 

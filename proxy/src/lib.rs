@@ -5,6 +5,7 @@
 
 pub mod admin;
 pub mod config;
+mod health;
 mod net;
 mod proxy;
 pub mod server;

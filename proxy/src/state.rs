@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sabir_router::cluster::{Health, LbPolicy};
+use sabir_router::cluster::Health;
 use sabir_router::limits::Resource;
+use sabir_router::policy::LbPolicy;
 
 use crate::admin::{
     Answer, ClusterStatus, EndpointHealth, EndpointStatus, ListenerState, ListenerStatus, Source,
 };
 use crate::config::resolved::{Cluster, Snapshot};
+use crate::health;
 use crate::net::worker::EndpointView;
 use crate::server::View;
 use crate::telemetry::{self, Process};
@@ -44,7 +46,12 @@ impl State {
     }
 
     async fn summary(&self) -> telemetry::Summary {
-        telemetry::Summary::of(self.view.stats().await.into_iter().flatten())
+        let stats = self.view.stats().await;
+        let mut summary = telemetry::Summary::of(stats.into_iter().flatten());
+        if let Some(snapshot) = self.current() {
+            health::add(&mut summary, &snapshot);
+        }
+        summary
     }
 
     async fn cluster_statuses(&self) -> Vec<ClusterStatus> {
@@ -94,7 +101,11 @@ impl State {
 
 fn empty_status(cluster: &Cluster) -> ClusterStatus {
     let lb_policy = match cluster.balancing.policy() {
-        LbPolicy::LeastRequest => "LEAST_REQUEST",
+        LbPolicy::LeastRequest(_) => "LEAST_REQUEST",
+        LbPolicy::Random => "RANDOM",
+        LbPolicy::PeakEwma(_) => "PEAK_EWMA",
+        LbPolicy::RingHash(_) => "RING_HASH",
+        LbPolicy::Maglev(_) => "MAGLEV",
         _ => "ROUND_ROBIN",
     };
     ClusterStatus {
@@ -106,10 +117,11 @@ fn empty_status(cluster: &Cluster) -> ClusterStatus {
 }
 
 fn endpoint_status(view: &EndpointView) -> EndpointStatus {
-    let health = match view.endpoint.health {
+    let health = match view.health {
         Health::Unknown if !view.reachable => EndpointHealth::Unhealthy,
         Health::Unknown => EndpointHealth::Unknown,
         Health::Healthy => EndpointHealth::Healthy,
+        Health::Degraded => EndpointHealth::Degraded,
         Health::Unhealthy => EndpointHealth::Unhealthy,
         Health::Draining => EndpointHealth::Draining,
     };
@@ -117,7 +129,9 @@ fn endpoint_status(view: &EndpointView) -> EndpointStatus {
         address: view.endpoint.address,
         labels: view.endpoint.labels.clone(),
         weight: view.endpoint.weight,
+        priority: view.endpoint.priority,
         health,
+        ejected: view.ejected,
         draining: view.draining,
         connections: view.connections as u64,
         active: view.active as u64,

@@ -7,6 +7,7 @@ use sabir_core::mutation::Mutation;
 use sabir_core::outcome::Reply;
 
 use crate::cluster::SubsetId;
+use crate::hash_policy::HashPolicy;
 use crate::retry::RetryPolicy;
 use crate::split::WeightedSplit;
 
@@ -51,6 +52,8 @@ pub struct Forward {
     pub destination: Destination,
     /// Time from the arrival of the request to the end of its response. `None`: no limit.
     pub timeout: Option<Duration>,
+    /// What requests are sticky to, in clusters that choose by hash.
+    pub hash_policy: HashPolicy,
     /// How long a streamed exchange may stand still. `None`: as long as it may take.
     pub idle_timeout: Option<Duration>,
     /// Whether the caller's own deadline counts, if it is stricter.
@@ -83,6 +86,7 @@ impl Forward {
         Self {
             destination: destination.into(),
             timeout: Some(Self::DEFAULT_TIMEOUT),
+            hash_policy: HashPolicy::default(),
             idle_timeout: None,
             caller_deadline: CallerDeadline::default(),
             forward_deadline: false,

@@ -5,6 +5,11 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::outlier::{Detector, OutlierDetection, SettingsError};
+use crate::policy::{Balancing, LbPolicy, PolicyError};
 
 /// Labels of an endpoint, or those asked for.
 pub type Labels = BTreeMap<String, String>;
@@ -20,19 +25,29 @@ pub struct Endpoint {
     pub weight: u32,
     /// What is known about it from outside.
     pub health: Health,
+    /// Its level: requests go to higher ones only as far as lower ones lack healthy endpoints.
+    pub priority: u32,
+    /// Where it runs; counts if the cluster chooses by locality.
+    pub locality: LocalityId,
 }
 
 impl Endpoint {
     /// Largest weight.
     pub const MAX_WEIGHT: u32 = 65_535;
 
-    /// An endpoint at `address` of weight 1, without labels, of unknown health.
+    /// Largest priority.
+    pub const MAX_PRIORITY: u32 = 127;
+
+    /// An endpoint at `address` of weight 1 and priority 0, without labels, of unknown health, in
+    /// no locality.
     pub fn new(address: SocketAddr) -> Self {
         Self {
             address,
             labels: Labels::new(),
             weight: 1,
             health: Health::Unknown,
+            priority: 0,
+            locality: LocalityId::default(),
         }
     }
 
@@ -43,37 +58,34 @@ impl Endpoint {
     }
 }
 
-/// Whether an endpoint may be chosen, as configuration says.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+/// How fit for requests an endpoint is.
+///
+/// From better to worse: of several things known about an endpoint, the worst counts.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Health {
-    /// Nothing is known: it may be chosen.
+    /// Nothing is known: as healthy.
     #[default]
     Unknown,
     /// It may be chosen.
     Healthy,
-    /// It is not chosen.
+    /// It is chosen only as far as healthy ones do not suffice.
+    Degraded,
+    /// It is not chosen, unless too few others are left.
     Unhealthy,
     /// It is not chosen; calls in flight finish.
     Draining,
 }
 
 impl Health {
-    /// Whether an endpoint of this health may be chosen.
-    pub fn is_eligible(self) -> bool {
-        matches!(self, Self::Unknown | Self::Healthy)
+    /// Whether an endpoint of this health is chosen as long as enough others are.
+    pub fn is_available(self) -> bool {
+        self <= Self::Degraded
     }
 }
 
-/// How an endpoint is chosen among those that may be.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum LbPolicy {
-    /// In turn, in exact proportion to the weights.
-    #[default]
-    RoundRobin,
-    /// Of two chosen at random by weight, the one with fewer requests in flight per weight.
-    LeastRequest,
-}
+/// Position of a locality in its cluster; that of an endpoint in none is the default.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct LocalityId(pub u32);
 
 /// What happens if no usable endpoint has all labels asked for.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
@@ -102,19 +114,36 @@ pub struct Subset {
 }
 
 /// Endpoints and how to choose among them.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Cluster {
     endpoints: Vec<Endpoint>,
-    policy: LbPolicy,
+    balancing: Balancing,
+    locality_weights: BTreeMap<LocalityId, u32>,
     subsets: Vec<Subset>,
     fallback: Fallback,
     default_subset: Labels,
+    outlier_detection: Option<OutlierDetection>,
+    detector: Option<Arc<Detector>>,
 }
 
 /// Why endpoints do not make a cluster.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ClusterError {
+    /// The policy makes no sense.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// A priority that is too large.
+    #[error(
+        "priority {priority} of endpoint {address} is larger than {}",
+        Endpoint::MAX_PRIORITY
+    )]
+    Priority {
+        /// Whose priority it is.
+        address: SocketAddr,
+        /// The priority.
+        priority: u32,
+    },
     /// Two endpoints have the same address.
     #[error("endpoint {address} occurs twice")]
     DuplicateAddress {
@@ -135,12 +164,17 @@ pub enum ClusterError {
 }
 
 impl Cluster {
-    /// A cluster of `endpoints`, perhaps none, chosen from by `policy`.
-    pub fn new(endpoints: Vec<Endpoint>, policy: LbPolicy) -> Result<Self, ClusterError> {
+    /// A cluster of `endpoints`, perhaps none, chosen from as `balancing` says.
+    pub fn new(
+        endpoints: Vec<Endpoint>,
+        balancing: impl Into<Balancing>,
+    ) -> Result<Self, ClusterError> {
+        let balancing = balancing.into();
+        balancing.check()?;
         check(&endpoints)?;
         Ok(Self {
             endpoints,
-            policy,
+            balancing,
             ..Self::default()
         })
     }
@@ -150,6 +184,32 @@ impl Cluster {
     pub fn set_fallback(&mut self, fallback: Fallback, default_subset: Labels) {
         self.fallback = fallback;
         self.default_subset = default_subset;
+    }
+
+    /// Says how requests are spread over localities, where that is by weight. One without a
+    /// weight, or of weight 0, gets none.
+    pub fn set_locality_weights(&mut self, weights: impl IntoIterator<Item = (LocalityId, u32)>) {
+        self.locality_weights = weights.into_iter().collect();
+    }
+
+    /// Says what endpoints are taken out for; on an error, nothing changes.
+    pub fn set_outlier_detection(
+        &mut self,
+        settings: Option<OutlierDetection>,
+    ) -> Result<(), SettingsError> {
+        settings.iter().try_for_each(OutlierDetection::check)?;
+        self.outlier_detection = settings;
+        Ok(())
+    }
+
+    /// Begins to watch the endpoints for so many workers, if any are to be taken out. What
+    /// `previous` knows of endpoints that stay is known further on.
+    pub fn watch(&mut self, workers: usize, previous: Option<&Self>, now: Instant) {
+        self.detector = self.outlier_detection.map(|settings| {
+            let addresses = self.endpoints.iter().map(|endpoint| endpoint.address);
+            let previous = previous.and_then(|previous| previous.detector.as_deref());
+            Arc::new(Detector::new(settings, addresses, workers, previous, now))
+        });
     }
 
     /// The subset of endpoints that have `labels`; the same one if it was asked for before.
@@ -179,9 +239,33 @@ impl Cluster {
         &self.endpoints
     }
 
-    /// How an endpoint is chosen.
+    /// How endpoints are chosen.
+    pub fn balancing(&self) -> &Balancing {
+        &self.balancing
+    }
+
+    /// How an endpoint is chosen among those that may be.
     pub fn policy(&self) -> LbPolicy {
-        self.policy
+        self.balancing.policy
+    }
+
+    /// How requests are spread over localities.
+    pub fn locality_weights(&self) -> &BTreeMap<LocalityId, u32> {
+        &self.locality_weights
+    }
+
+    /// How fit an endpoint of the cluster is, as far as all workers know.
+    pub fn health(&self, endpoint: &Endpoint) -> Health {
+        let detector = self.detector.as_ref();
+        match detector.is_some_and(|detector| detector.is_ejected(endpoint.address)) {
+            true => endpoint.health.max(Health::Unhealthy),
+            false => endpoint.health,
+        }
+    }
+
+    /// What watches the endpoints, if anything does.
+    pub fn detector(&self) -> Option<&Arc<Detector>> {
+        self.detector.as_ref()
     }
 
     /// The subsets that were asked for, by their ids.
@@ -198,9 +282,15 @@ impl Cluster {
 fn check(endpoints: &[Endpoint]) -> Result<(), ClusterError> {
     let mut seen = HashSet::new();
     for &Endpoint {
-        address, weight, ..
+        address,
+        weight,
+        priority,
+        ..
     } in endpoints
     {
+        if priority > Endpoint::MAX_PRIORITY {
+            return Err(ClusterError::Priority { address, priority });
+        }
         if !(1..=Endpoint::MAX_WEIGHT).contains(&weight) {
             return Err(ClusterError::Weight { address, weight });
         }

@@ -20,9 +20,7 @@ impl StableHash {
     }
 
     pub(crate) fn finish(&self) -> u64 {
-        let mixed = (self.0 ^ self.0 >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
-        let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
-        mixed ^ mixed >> 33
+        mix(self.0)
     }
 
     fn write(&mut self, bytes: &[u8]) {
@@ -30,6 +28,13 @@ impl StableHash {
             self.0 = (self.0 ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3);
         }
     }
+}
+
+/// The mixer of MurmurHash3: a permutation in which every bit depends on every other.
+pub(crate) fn mix(number: u64) -> u64 {
+    let mixed = (number ^ number >> 33).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ mixed >> 33).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ mixed >> 33
 }
 
 /// Maps `random`, uniform over 64 bits, to `0..bound`; 0 if `bound` is.

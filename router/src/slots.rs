@@ -2,8 +2,14 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::cluster::Endpoint;
+use crate::balancer::Tier;
+use crate::balancer::ewma::Cost;
+use crate::cluster::{Endpoint, Health};
+use crate::outlier::{Detector, Host, Standing};
+use crate::policy::PeakEwma;
 
 /// An endpoint of a load balancer. Stays valid over updates for as long as the endpoint is
 /// configured or has requests in flight, and is never given to another one afterwards.
@@ -34,6 +40,8 @@ pub(crate) struct Slots {
     slots: Vec<Slot>,
     by_address: HashMap<SocketAddr, u32>,
     free: Vec<u32>,
+    /// Requests in flight to all of them.
+    total_active: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -41,6 +49,17 @@ struct Slot {
     generation: u32,
     active: u32,
     state: State,
+    /// The worst of what is known.
+    health: Health,
+    /// What checks say.
+    checked: Health,
+    /// When it began to take requests.
+    since: Instant,
+    cost: Cost,
+    /// What all workers know of it, if it is watched.
+    host: Option<Arc<Host>>,
+    /// Calls that this worker may still give it while it is on probation.
+    trials: Option<u32>,
     endpoint: Endpoint,
 }
 
@@ -56,19 +75,19 @@ enum State {
 
 impl Slots {
     /// Makes `endpoints` those that are configured. Addresses that stay keep their slots.
-    pub(crate) fn update(&mut self, endpoints: &[Endpoint]) -> Changes {
+    pub(crate) fn update(&mut self, endpoints: &[Endpoint], now: Instant) -> Changes {
         let mut changes = Changes::default();
         let mut kept = vec![false; self.slots.len()];
         for endpoint in endpoints {
             match self.by_address.get(&endpoint.address).copied() {
                 Some(slot) => {
                     kept[slot as usize] = true;
-                    if self.keep(slot, endpoint) {
+                    if self.keep(slot, endpoint, now) {
                         changes.added.push(self.id(slot));
                     }
                 }
                 None => {
-                    let id = self.insert(endpoint);
+                    let id = self.insert(endpoint, now);
                     // It may lie past the end: then it is new, and nobody asks.
                     kept.get_mut(id.slot()).into_iter().for_each(|k| *k = true);
                     changes.added.push(id);
@@ -88,6 +107,7 @@ impl Slots {
     pub(crate) fn acquire(&mut self, id: EndpointId) {
         if let Some(slot) = self.slot_mut(id) {
             slot.active += 1;
+            self.total_active += 1;
         }
     }
 
@@ -96,10 +116,102 @@ impl Slots {
         let Some(slot) = self.slot_mut(id) else {
             return;
         };
+        let counted = slot.active > 0;
         slot.active = slot.active.saturating_sub(1);
-        if slot.active == 0 && slot.state == State::Retired {
+        let unused = slot.active == 0 && slot.state == State::Retired;
+        self.total_active -= u64::from(counted);
+        if unused {
             self.free(id.slot);
         }
+    }
+
+    /// Takes over what checks say of an endpoint; whether that changes where it belongs.
+    pub(crate) fn set_checked(&mut self, id: EndpointId, health: Health, now: Instant) -> bool {
+        let Some(slot) = self.slot_mut(id) else {
+            return false;
+        };
+        slot.checked = health;
+        slot.assess(now)
+    }
+
+    /// Takes over who is watched by whom, and what is known of them.
+    pub(crate) fn watch(&mut self, detector: Option<&Detector>, now: Instant) {
+        for slot in self.slots.iter_mut().filter(|s| s.state == State::Live) {
+            let host = detector.and_then(|d| d.host(slot.endpoint.address));
+            slot.host = host.cloned();
+            slot.judge(detector, now);
+        }
+    }
+
+    /// Takes over what is known of those that are watched.
+    pub(crate) fn judge(&mut self, detector: &Detector, now: Instant) {
+        for slot in self.slots.iter_mut().filter(|s| s.state == State::Live) {
+            slot.judge(Some(detector), now);
+        }
+    }
+
+    /// What all workers know of an endpoint.
+    pub(crate) fn host(&self, id: EndpointId) -> Option<&Host> {
+        self.slot(id)?.host.as_deref()
+    }
+
+    /// Whether an endpoint takes one more call, if it is on probation.
+    pub(crate) fn may_try(&self, id: EndpointId) -> bool {
+        self.slot(id).is_some_and(|slot| slot.trials != Some(0))
+    }
+
+    /// Counts a call to an endpoint that may be on probation.
+    pub(crate) fn try_out(&mut self, id: EndpointId) {
+        if let Some(trials) = self.slot_mut(id).and_then(|slot| slot.trials.as_mut()) {
+            *trials = trials.saturating_sub(1);
+        }
+    }
+
+    /// Takes in what an answer cost.
+    pub(crate) fn observe(
+        &mut self,
+        id: EndpointId,
+        policy: &PeakEwma,
+        now: Instant,
+        elapsed: Duration,
+    ) {
+        if let Some(slot) = self.slot_mut(id) {
+            slot.cost.observe(policy, now, elapsed);
+        }
+    }
+
+    /// What an answer is expected to cost.
+    pub(crate) fn cost(&self, id: EndpointId, policy: &PeakEwma, now: Instant) -> f64 {
+        let slot = self.slot(id);
+        slot.map_or(f64::MAX, |s| {
+            s.cost.expected(policy, s.since, now, s.active)
+        })
+    }
+
+    /// Whether an endpoint is among those that a tier consists of.
+    pub(crate) fn is_in(&self, id: EndpointId, tier: Tier) -> bool {
+        let health = self.health(id);
+        match tier {
+            Tier::Healthy => health <= Health::Healthy,
+            Tier::Degraded => health == Health::Degraded,
+            Tier::All => health <= Health::Unhealthy,
+        }
+    }
+
+    /// The worst of what is known.
+    pub(crate) fn health(&self, id: EndpointId) -> Health {
+        self.slot(id).map_or(Health::Draining, |slot| slot.health)
+    }
+
+    /// How long it has been taking requests.
+    pub(crate) fn age(&self, id: EndpointId, now: Instant) -> Duration {
+        let slot = self.slot(id);
+        slot.map_or(Duration::ZERO, |s| now.saturating_duration_since(s.since))
+    }
+
+    /// Requests in flight to all endpoints.
+    pub(crate) fn total_active(&self) -> u64 {
+        self.total_active
     }
 
     pub(crate) fn active(&self, id: EndpointId) -> u32 {
@@ -122,28 +234,24 @@ impl Slots {
     }
 
     /// Takes over what changed; says whether the endpoint had been removed.
-    fn keep(&mut self, slot: u32, endpoint: &Endpoint) -> bool {
+    fn keep(&mut self, slot: u32, endpoint: &Endpoint, now: Instant) -> bool {
         let slot = &mut self.slots[slot as usize];
         let revived = slot.state == State::Retired;
         slot.state = State::Live;
         slot.endpoint.clone_from(endpoint);
+        if revived {
+            slot.since = now;
+        }
+        slot.assess(now);
         revived
     }
 
-    fn insert(&mut self, endpoint: &Endpoint) -> EndpointId {
+    fn insert(&mut self, endpoint: &Endpoint, now: Instant) -> EndpointId {
         let slot = self.free.pop().unwrap_or(self.slots.len() as u32);
         self.by_address.insert(endpoint.address, slot);
         match self.slots.get_mut(slot as usize) {
-            Some(free) => {
-                free.state = State::Live;
-                free.endpoint.clone_from(endpoint);
-            }
-            None => self.slots.push(Slot {
-                generation: 0,
-                active: 0,
-                state: State::Live,
-                endpoint: endpoint.clone(),
-            }),
+            Some(free) => *free = Slot::new(endpoint, free.generation, now),
+            None => self.slots.push(Slot::new(endpoint, 0, now)),
         }
         self.id(slot)
     }
@@ -177,5 +285,47 @@ impl Slots {
     fn slot_mut(&mut self, id: EndpointId) -> Option<&mut Slot> {
         let slot = self.slots.get_mut(id.slot())?;
         (slot.generation == id.generation && slot.state != State::Free).then_some(slot)
+    }
+}
+
+impl Slot {
+    fn new(endpoint: &Endpoint, generation: u32, now: Instant) -> Self {
+        Self {
+            generation,
+            active: 0,
+            state: State::Live,
+            health: endpoint.health,
+            checked: Health::Unknown,
+            since: now,
+            cost: Cost::default(),
+            host: None,
+            trials: None,
+            endpoint: endpoint.clone(),
+        }
+    }
+
+    /// Takes over what all workers know of it.
+    fn judge(&mut self, detector: Option<&Detector>, now: Instant) {
+        let standing = self.host.as_ref().map(|host| host.standing());
+        let trials = detector.and_then(|d| d.settings().ejection.half_open_requests);
+        self.trials = trials.filter(|_| standing == Some(Standing::Probation));
+        self.assess(now);
+    }
+
+    /// Finds the worst of what is known; whether it changed.
+    fn assess(&mut self, now: Instant) -> bool {
+        let before = self.health;
+        let standing = self.host.as_ref().map(|host| host.standing());
+        let ejected = matches!(standing, Some(Standing::Ejected(_)));
+        let watched = if ejected {
+            Health::Unhealthy
+        } else {
+            Health::Unknown
+        };
+        self.health = self.endpoint.health.max(self.checked).max(watched);
+        if !before.is_available() && self.health.is_available() {
+            self.since = now;
+        }
+        self.health != before
     }
 }

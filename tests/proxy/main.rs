@@ -4,10 +4,12 @@
 
 mod admin;
 mod backend;
+mod balancing;
 mod callbacks;
 mod calls;
 mod congestion;
 mod dubbo;
+mod ejecting;
 mod events;
 mod faults;
 mod filters;

@@ -40,6 +40,10 @@ pub(crate) struct ListenerSetup {
 pub(crate) struct ClusterSetup {
     pub(crate) name: &'static str,
     pub(crate) endpoints: Vec<SocketAddr>,
+    /// Pairs of `key: value` for the first of them.
+    pub(crate) each: Vec<&'static str>,
+    /// A list of their localities, in flow style.
+    pub(crate) localities: &'static str,
     /// Lines of `key: value`.
     pub(crate) more: Vec<String>,
 }
@@ -68,6 +72,12 @@ impl Setup {
 
     pub(crate) fn cluster(mut self, line: impl Into<String>) -> Self {
         self.clusters[0].more.push(line.into());
+        self
+    }
+
+    /// Says more of each endpoint.
+    pub(crate) fn each<const N: usize>(mut self, more: [&'static str; N]) -> Self {
+        self.clusters[0].each = more.to_vec();
         self
     }
 
@@ -116,10 +126,15 @@ impl Setup {
         yaml.push_str("clusters:\n");
         for cluster in &self.clusters {
             writeln!(yaml, "- name: {}", cluster.name).unwrap();
-            let address = |a: &SocketAddr| format!("{{address: \"{a}\"}}");
-            let endpoints: Vec<_> = cluster.endpoints.iter().map(address).collect();
+            let each = cluster.each.iter().chain(std::iter::repeat(&""));
+            let endpoints = cluster.endpoints.iter().zip(each);
+            let endpoints = endpoints.map(|(a, more)| format!("{{address: \"{a}\", {more}}}"));
+            let endpoints: Vec<_> = endpoints.collect();
             let endpoints = endpoints.join(", ");
-            writeln!(yaml, "  load_assignment: {{endpoints: [{endpoints}]}}").unwrap();
+            let localities = cluster.localities;
+            writeln!(yaml, "  load_assignment:").unwrap();
+            writeln!(yaml, "    endpoints: [{endpoints}]").unwrap();
+            writeln!(yaml, "    localities: {localities}").unwrap();
             for line in &cluster.more {
                 writeln!(yaml, "  {line}").unwrap();
             }
@@ -141,6 +156,8 @@ impl ClusterSetup {
         Self {
             name,
             endpoints: endpoints.into(),
+            each: Vec::new(),
+            localities: "[]",
             more: Vec::new(),
         }
     }

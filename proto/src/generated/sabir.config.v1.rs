@@ -36,6 +36,365 @@ impl ::prost::Name for AccessLog {
         "type.googleapis.com/sabir.config.v1.AccessLog".into()
     }
 }
+/// What every policy has in common. Words as in xDS.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct CommonLbConfig {
+    /// Percentage of available endpoints of a priority below which requests go to
+    /// all of its endpoints, whatever their health but for DRAINING ones, unless
+    /// other priorities can carry everything. Absent: 50%; 0%: never.
+    #[prost(message, optional, tag = "1")]
+    pub healthy_panic_threshold: ::core::option::Option<Percent>,
+    /// Where given, a locality is chosen by its weight before an endpoint in it.
+    #[prost(message, optional, tag = "2")]
+    pub locality_weighted_lb_config: ::core::option::Option<LocalityWeightedLbConfig>,
+    /// For RING_HASH and MAGLEV; refused for others.
+    #[prost(message, optional, tag = "3")]
+    pub consistent_hashing_lb_config: ::core::option::Option<ConsistentHashingLbConfig>,
+}
+impl ::prost::Name for CommonLbConfig {
+    const NAME: &'static str = "CommonLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.CommonLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.CommonLbConfig".into()
+    }
+}
+/// Choice of a locality by the weights of load_assignment.localities, each as far
+/// as its healthy endpoints, times the overprovisioning factor, can carry it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LocalityWeightedLbConfig {}
+impl ::prost::Name for LocalityWeightedLbConfig {
+    const NAME: &'static str = "LocalityWeightedLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.LocalityWeightedLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.LocalityWeightedLbConfig".into()
+    }
+}
+/// What the policies by hash have in common.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ConsistentHashingLbConfig {
+    /// What an endpoint may have in flight, in percent of its share of all calls of
+    /// a worker to the cluster; what exceeds it goes to the endpoint that is next by
+    /// the hash. Absent: any number. At least 100.
+    #[prost(uint32, optional, tag = "1")]
+    pub hash_balance_factor: ::core::option::Option<u32>,
+}
+impl ::prost::Name for ConsistentHashingLbConfig {
+    const NAME: &'static str = "ConsistentHashingLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.ConsistentHashingLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.ConsistentHashingLbConfig".into()
+    }
+}
+/// How ROUND_ROBIN chooses.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct RoundRobinLbConfig {
+    /// Absent: new endpoints have their full share at once.
+    #[prost(message, optional, tag = "1")]
+    pub slow_start_config: ::core::option::Option<SlowStartConfig>,
+}
+impl ::prost::Name for RoundRobinLbConfig {
+    const NAME: &'static str = "RoundRobinLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.RoundRobinLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.RoundRobinLbConfig".into()
+    }
+}
+/// How LEAST_REQUEST chooses.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct LeastRequestLbConfig {
+    /// Endpoints drawn at random by weight, of which the one with the fewest calls
+    /// in flight per weight is chosen. Absent: 2. At least 2.
+    #[prost(uint32, optional, tag = "1")]
+    pub choice_count: ::core::option::Option<u32>,
+    /// Where given, and weights differ, endpoints take turns with the weight
+    /// weight / (calls in flight + 1) ^ active_request_bias instead; 0 takes no
+    /// account of calls in flight. Absent: as choice_count says. At least 0, at
+    /// most 100.
+    #[prost(double, optional, tag = "2")]
+    pub active_request_bias: ::core::option::Option<f64>,
+    /// Absent: new endpoints have their full share at once.
+    #[prost(message, optional, tag = "3")]
+    pub slow_start_config: ::core::option::Option<SlowStartConfig>,
+}
+impl ::prost::Name for LeastRequestLbConfig {
+    const NAME: &'static str = "LeastRequestLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.LeastRequestLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.LeastRequestLbConfig".into()
+    }
+}
+/// How PEAK_EWMA chooses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PeakEwmaLbConfig {
+    /// Time in which what was measured loses 63% of its weight. Absent: 10s. More
+    /// than 0s.
+    #[prost(message, optional, tag = "1")]
+    pub decay_time: ::core::option::Option<::prost_types::Duration>,
+    /// What an endpoint is taken for that has not answered yet. Absent: 0.03s.
+    #[prost(message, optional, tag = "2")]
+    pub default_rtt: ::core::option::Option<::prost_types::Duration>,
+    /// What a failure counts for at least, so that an endpoint that fails fast is
+    /// not preferred. Absent: 5s.
+    #[prost(message, optional, tag = "3")]
+    pub failure_penalty: ::core::option::Option<::prost_types::Duration>,
+}
+impl ::prost::Name for PeakEwmaLbConfig {
+    const NAME: &'static str = "PeakEwmaLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.PeakEwmaLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.PeakEwmaLbConfig".into()
+    }
+}
+/// How RING_HASH chooses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct RingHashLbConfig {
+    /// Points on the ring at least; the number per weight is rounded up to a power
+    /// of two. Absent: 1024. At least 1, at most 8388608.
+    #[prost(uint32, optional, tag = "1")]
+    pub minimum_ring_size: ::core::option::Option<u32>,
+    /// Points on the ring at most; each endpoint has one all the same. Absent:
+    /// 8388608. At least minimum_ring_size, at most 8388608.
+    #[prost(uint32, optional, tag = "2")]
+    pub maximum_ring_size: ::core::option::Option<u32>,
+}
+impl ::prost::Name for RingHashLbConfig {
+    const NAME: &'static str = "RingHashLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.RingHashLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.RingHashLbConfig".into()
+    }
+}
+/// How MAGLEV chooses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct MaglevLbConfig {
+    /// Entries of the table: a prime number well above that of the endpoints.
+    /// Absent: 65537. At least 2, at most 5000011.
+    #[prost(uint32, optional, tag = "1")]
+    pub table_size: ::core::option::Option<u32>,
+}
+impl ::prost::Name for MaglevLbConfig {
+    const NAME: &'static str = "MaglevLbConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.MaglevLbConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.MaglevLbConfig".into()
+    }
+}
+/// How endpoints that are new, or fit again, come to their share: it is
+/// multiplied by max(min_weight_percent, (age / window) ^ (1 / aggression)).
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct SlowStartConfig {
+    /// Age at which an endpoint has its full share. Required. More than 0s.
+    #[prost(message, optional, tag = "1")]
+    pub slow_start_window: ::core::option::Option<::prost_types::Duration>,
+    /// How fast the share grows at first: 1 is linear, more is faster. Absent: 1.
+    /// At least 0.01, at most 100.
+    #[prost(double, optional, tag = "2")]
+    pub aggression: ::core::option::Option<f64>,
+    /// Absent: 10%. At least 0.1%, at most 100%.
+    #[prost(message, optional, tag = "3")]
+    pub min_weight_percent: ::core::option::Option<Percent>,
+}
+impl ::prost::Name for SlowStartConfig {
+    const NAME: &'static str = "SlowStartConfig";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.SlowStartConfig".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.SlowStartConfig".into()
+    }
+}
+/// A share of a hundred.
+#[derive(Clone, Copy, PartialEq, ::prost::Message)]
+pub struct Percent {
+    /// At least 0, at most 100.
+    #[prost(double, tag = "1")]
+    pub value: f64,
+}
+impl ::prost::Name for Percent {
+    const NAME: &'static str = "Percent";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.Percent".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.Percent".into()
+    }
+}
+/// Where an endpoint runs. Two are the same if all three names are.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Locality {
+    /// "eu-west"; may be empty.
+    #[prost(string, tag = "1")]
+    pub region: ::prost::alloc::string::String,
+    /// "eu-west-1a"; may be empty.
+    #[prost(string, tag = "2")]
+    pub zone: ::prost::alloc::string::String,
+    /// "rack 7"; may be empty.
+    #[prost(string, tag = "3")]
+    pub sub_zone: ::prost::alloc::string::String,
+}
+impl ::prost::Name for Locality {
+    const NAME: &'static str = "Locality";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.Locality".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.Locality".into()
+    }
+}
+/// The share of a locality.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct LocalityWeight {
+    /// Required; one that no endpoint has, or that occurs again, is refused.
+    #[prost(message, optional, tag = "1")]
+    pub locality: ::core::option::Option<Locality>,
+    /// Its share relative to the others of the same priority. 0 takes it out.
+    /// Required. At most 1000000.
+    #[prost(uint32, optional, tag = "2")]
+    pub load_balancing_weight: ::core::option::Option<u32>,
+}
+impl ::prost::Name for LocalityWeight {
+    const NAME: &'static str = "LocalityWeight";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.LocalityWeight".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.LocalityWeight".into()
+    }
+}
+/// What takes an endpoint out for a while, over all workers. Words and numbers as
+/// in xDS, where consecutive_failure is called consecutive_5xx. What counts is
+/// the neutral outcome of a call, whatever its protocol: errors of business
+/// logic, and that a request is wrong, unknown or not allowed, are successes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OutlierDetection {
+    /// Failures of an endpoint in a row that take it out. Absent: 5. At least 1.
+    #[prost(uint32, optional, tag = "1")]
+    pub consecutive_failure: ::core::option::Option<u32>,
+    /// Time between sweeps, which bring endpoints back and compare them. Absent:
+    /// 10s. More than 0s.
+    #[prost(message, optional, tag = "2")]
+    pub interval: ::core::option::Option<::prost_types::Duration>,
+    /// Time that an endpoint is out the first time; each further time adds as
+    /// much, and each sweep that finds it in takes one time off. Absent: 30s. More
+    /// than 0s.
+    #[prost(message, optional, tag = "3")]
+    pub base_ejection_time: ::core::option::Option<::prost_types::Duration>,
+    /// Most endpoints that are out, in percent of all; one may always be. With
+    /// 100, all may be, and the cluster panics: see
+    /// common_lb_config.healthy_panic_threshold. Absent: 10. At most 100.
+    #[prost(uint32, optional, tag = "4")]
+    pub max_ejection_percent: ::core::option::Option<u32>,
+    /// Percentage of the times at which consecutive_failure takes an endpoint out;
+    /// 0 only counts. Absent: 100. At most 100.
+    #[prost(uint32, optional, tag = "5")]
+    pub enforcing_consecutive_failure: ::core::option::Option<u32>,
+    /// As enforcing_consecutive_failure, for rates of success. Absent: 100.
+    #[prost(uint32, optional, tag = "6")]
+    pub enforcing_success_rate: ::core::option::Option<u32>,
+    /// Endpoints with success_rate_request_volume without which rates are not
+    /// compared. Absent: 5.
+    #[prost(uint32, optional, tag = "7")]
+    pub success_rate_minimum_hosts: ::core::option::Option<u32>,
+    /// Calls between two sweeps with which an endpoint is compared. Absent: 100.
+    #[prost(uint32, optional, tag = "8")]
+    pub success_rate_request_volume: ::core::option::Option<u32>,
+    /// An endpoint is taken out whose rate of success is lower than the mean of
+    /// all by this many thousandths of the standard deviation. Absent: 1900.
+    #[prost(uint32, optional, tag = "9")]
+    pub success_rate_stdev_factor: ::core::option::Option<u32>,
+    /// Failures in a row that take an endpoint out and are of the kind that
+    /// gateways report: unavailable, overloaded, timed_out, bad_response. Absent:
+    /// 5. At least 1.
+    #[prost(uint32, optional, tag = "10")]
+    pub consecutive_gateway_failure: ::core::option::Option<u32>,
+    /// As enforcing_consecutive_failure, for gateway failures. Absent: 0.
+    #[prost(uint32, optional, tag = "11")]
+    pub enforcing_consecutive_gateway_failure: ::core::option::Option<u32>,
+    /// Whether failures to connect, lost connections and missing answers are
+    /// counted apart from failures that an endpoint reports. Absent: no, they are
+    /// gateway failures.
+    #[prost(bool, tag = "12")]
+    pub split_external_local_origin_errors: bool,
+    /// Such failures in a row that take an endpoint out, if they are counted
+    /// apart. Absent: 5. At least 1.
+    #[prost(uint32, optional, tag = "13")]
+    pub consecutive_local_origin_failure: ::core::option::Option<u32>,
+    /// As enforcing_consecutive_failure, for those. Absent: 100.
+    #[prost(uint32, optional, tag = "14")]
+    pub enforcing_consecutive_local_origin_failure: ::core::option::Option<u32>,
+    /// As enforcing_success_rate, for those. Absent: 100.
+    #[prost(uint32, optional, tag = "15")]
+    pub enforcing_local_origin_success_rate: ::core::option::Option<u32>,
+    /// Percentage of failed calls between two sweeps that takes an endpoint out.
+    /// Absent: 85. At most 100.
+    #[prost(uint32, optional, tag = "16")]
+    pub failure_percentage_threshold: ::core::option::Option<u32>,
+    /// As enforcing_consecutive_failure, for failure_percentage_threshold. Absent:
+    /// 0.
+    #[prost(uint32, optional, tag = "17")]
+    pub enforcing_failure_percentage: ::core::option::Option<u32>,
+    /// As enforcing_failure_percentage, for failures that are counted apart.
+    /// Absent: 0.
+    #[prost(uint32, optional, tag = "18")]
+    pub enforcing_failure_percentage_local_origin: ::core::option::Option<u32>,
+    /// Endpoints of the cluster without which percentages are not looked at.
+    /// Absent: 5.
+    #[prost(uint32, optional, tag = "19")]
+    pub failure_percentage_minimum_hosts: ::core::option::Option<u32>,
+    /// Calls between two sweeps with which a percentage is looked at. Absent: 50.
+    #[prost(uint32, optional, tag = "20")]
+    pub failure_percentage_request_volume: ::core::option::Option<u32>,
+    /// Time that an endpoint is out at most. Absent: 300s, or base_ejection_time if
+    /// that is longer.
+    #[prost(message, optional, tag = "21")]
+    pub max_ejection_time: ::core::option::Option<::prost_types::Duration>,
+    /// Most that is added to the time at random. Absent: 0s.
+    #[prost(message, optional, tag = "22")]
+    pub max_ejection_time_jitter: ::core::option::Option<::prost_types::Duration>,
+    /// Calls that each worker gives to an endpoint that comes back, until a sweep
+    /// finds that all of them went well; a failure takes it out again at once.
+    /// Absent: it has its full share at once. At least 1. Not in xDS.
+    #[prost(uint32, optional, tag = "100")]
+    pub half_open_requests: ::core::option::Option<u32>,
+}
+impl ::prost::Name for OutlierDetection {
+    const NAME: &'static str = "OutlierDetection";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.OutlierDetection".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.OutlierDetection".into()
+    }
+}
 /// A group of endpoints that requests are spread over.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Cluster {
@@ -90,6 +449,17 @@ pub struct Cluster {
     /// given up. Absent: 60s; 0s: none is sent. Otherwise at least 0.1s.
     #[prost(message, optional, tag = "15")]
     pub keepalive_interval: ::core::option::Option<::prost_types::Duration>,
+    /// What every policy has in common. Absent: the defaults of its fields.
+    #[prost(message, optional, tag = "21")]
+    pub common_lb_config: ::core::option::Option<CommonLbConfig>,
+    /// Takes endpoints out that fail. Absent: none is taken out, but for a moment
+    /// when it cannot be reached.
+    #[prost(message, optional, tag = "13")]
+    pub outlier_detection: ::core::option::Option<OutlierDetection>,
+    /// What lb_policy lets one choose; one for another policy is refused. Absent:
+    /// the defaults of its fields.
+    #[prost(oneof = "cluster::LbConfig", tags = "16, 17, 18, 19, 20")]
+    pub lb_config: ::core::option::Option<cluster::LbConfig>,
 }
 /// Nested message and enum types in `Cluster`.
 pub mod cluster {
@@ -112,6 +482,17 @@ pub mod cluster {
         /// The one with fewer calls in flight, divided by its weight, of two chosen
         /// at random.
         LeastRequest = 1,
+        /// The one that the hash of the route's hash_policy falls to on a ring; at
+        /// random for a request without. Fewest calls move when endpoints change.
+        RingHash = 2,
+        /// At random, by weight.
+        Random = 3,
+        /// As RING_HASH, from a table: cheaper and more even, a few more calls move.
+        Maglev = 5,
+        /// The one whose answer is expected sooner, of two chosen at random by
+        /// weight: by a moving average of how long answers took, which follows peaks
+        /// at once, times the calls in flight. Not in xDS.
+        PeakEwma = 100,
     }
     impl LbPolicy {
         /// String value of the enum field names used in the ProtoBuf definition.
@@ -122,6 +503,10 @@ pub mod cluster {
             match self {
                 Self::RoundRobin => "ROUND_ROBIN",
                 Self::LeastRequest => "LEAST_REQUEST",
+                Self::RingHash => "RING_HASH",
+                Self::Random => "RANDOM",
+                Self::Maglev => "MAGLEV",
+                Self::PeakEwma => "PEAK_EWMA",
             }
         }
         /// Creates an enum from field names used in the ProtoBuf definition.
@@ -129,9 +514,33 @@ pub mod cluster {
             match value {
                 "ROUND_ROBIN" => Some(Self::RoundRobin),
                 "LEAST_REQUEST" => Some(Self::LeastRequest),
+                "RING_HASH" => Some(Self::RingHash),
+                "RANDOM" => Some(Self::Random),
+                "MAGLEV" => Some(Self::Maglev),
+                "PEAK_EWMA" => Some(Self::PeakEwma),
                 _ => None,
             }
         }
+    }
+    /// What lb_policy lets one choose; one for another policy is refused. Absent:
+    /// the defaults of its fields.
+    #[derive(Clone, Copy, PartialEq, ::prost::Oneof)]
+    pub enum LbConfig {
+        /// For ROUND_ROBIN.
+        #[prost(message, tag = "16")]
+        RoundRobinLbConfig(super::RoundRobinLbConfig),
+        /// For LEAST_REQUEST.
+        #[prost(message, tag = "17")]
+        LeastRequestLbConfig(super::LeastRequestLbConfig),
+        /// For PEAK_EWMA.
+        #[prost(message, tag = "18")]
+        PeakEwmaLbConfig(super::PeakEwmaLbConfig),
+        /// For RING_HASH.
+        #[prost(message, tag = "19")]
+        RingHashLbConfig(super::RingHashLbConfig),
+        /// For MAGLEV.
+        #[prost(message, tag = "20")]
+        MaglevLbConfig(super::MaglevLbConfig),
     }
 }
 impl ::prost::Name for Cluster {
@@ -150,6 +559,35 @@ pub struct ClusterLoadAssignment {
     /// Addresses are unique.
     #[prost(message, repeated, tag = "1")]
     pub endpoints: ::prost::alloc::vec::Vec<Endpoint>,
+    /// Shares of localities, for common_lb_config.locality_weighted_lb_config; one
+    /// that is not listed gets nothing. Required there, refused elsewhere.
+    #[prost(message, repeated, tag = "2")]
+    pub localities: ::prost::alloc::vec::Vec<LocalityWeight>,
+    /// Absent: the defaults of its fields.
+    #[prost(message, optional, tag = "3")]
+    pub policy: ::core::option::Option<cluster_load_assignment::Policy>,
+}
+/// Nested message and enum types in `ClusterLoadAssignment`.
+pub mod cluster_load_assignment {
+    /// How endpoints share what others cannot carry.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Policy {
+        /// What the healthy endpoints of a priority or locality can carry, in percent
+        /// of their share; beyond it, requests go to the next one. Absent: 140. At
+        /// least 100, at most 100000.
+        #[prost(uint32, optional, tag = "1")]
+        pub overprovisioning_factor: ::core::option::Option<u32>,
+    }
+    impl ::prost::Name for Policy {
+        const NAME: &'static str = "Policy";
+        const PACKAGE: &'static str = "sabir.config.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "sabir.config.v1.ClusterLoadAssignment.Policy".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/sabir.config.v1.ClusterLoadAssignment.Policy".into()
+        }
+    }
 }
 impl ::prost::Name for ClusterLoadAssignment {
     const NAME: &'static str = "ClusterLoadAssignment";
@@ -180,6 +618,13 @@ pub struct Endpoint {
     /// What is known about it from outside. Absent: UNKNOWN.
     #[prost(enumeration = "HealthStatus", tag = "4")]
     pub health_status: i32,
+    /// Its level: requests go to higher numbers as far as lower ones lack healthy
+    /// endpoints. Absent: 0. At most 127.
+    #[prost(uint32, tag = "5")]
+    pub priority: u32,
+    /// Where it runs. Absent: in a locality without names.
+    #[prost(message, optional, tag = "6")]
+    pub locality: ::core::option::Option<Locality>,
 }
 impl ::prost::Name for Endpoint {
     const NAME: &'static str = "Endpoint";
@@ -349,10 +794,12 @@ pub enum HealthStatus {
     Unknown = 0,
     /// It may be chosen.
     Healthy = 1,
-    /// It is not chosen.
+    /// It is not chosen, unless too few others are left.
     Unhealthy = 2,
     /// It is not chosen; calls in flight finish.
     Draining = 3,
+    /// It is chosen only as far as healthy ones do not suffice.
+    Degraded = 5,
 }
 impl HealthStatus {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -365,6 +812,7 @@ impl HealthStatus {
             Self::Healthy => "HEALTHY",
             Self::Unhealthy => "UNHEALTHY",
             Self::Draining => "DRAINING",
+            Self::Degraded => "DEGRADED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -374,6 +822,7 @@ impl HealthStatus {
             "HEALTHY" => Some(Self::Healthy),
             "UNHEALTHY" => Some(Self::Unhealthy),
             "DRAINING" => Some(Self::Draining),
+            "DEGRADED" => Some(Self::Degraded),
             _ => None,
         }
     }
@@ -673,6 +1122,11 @@ pub struct RouteAction {
     /// the caller said passes as it is.
     #[prost(bool, tag = "12")]
     pub forward_deadline: bool,
+    /// What requests are sticky to, in clusters of the policy RING_HASH or MAGLEV.
+    /// Those that a request has are combined in order. Absent or empty, or if it
+    /// has none of them: it may go to any endpoint.
+    #[prost(message, repeated, tag = "9")]
+    pub hash_policy: ::prost::alloc::vec::Vec<HashPolicy>,
     /// The cluster. Required.
     #[prost(oneof = "route_action::ClusterSpecifier", tags = "1, 2")]
     pub cluster_specifier: ::core::option::Option<route_action::ClusterSpecifier>,
@@ -811,6 +1265,96 @@ impl ::prost::Name for RetryBackOff {
     }
     fn type_url() -> ::prost::alloc::string::String {
         "type.googleapis.com/sabir.config.v1.RetryBackOff".into()
+    }
+}
+/// Something of a request that it is sticky to.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct HashPolicy {
+    /// The next ones are only for requests that lack this one. Absent: false.
+    #[prost(bool, tag = "4")]
+    pub terminal: bool,
+    /// Required.
+    #[prost(oneof = "hash_policy::PolicySpecifier", tags = "1, 2, 3")]
+    pub policy_specifier: ::core::option::Option<hash_policy::PolicySpecifier>,
+}
+/// Nested message and enum types in `HashPolicy`.
+pub mod hash_policy {
+    /// Metadata of a request.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Metadata {
+        /// Its name, or "service", "method", "version" or "group". Required.
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+    }
+    impl ::prost::Name for Metadata {
+        const NAME: &'static str = "Metadata";
+        const PACKAGE: &'static str = "sabir.config.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "sabir.config.v1.HashPolicy.Metadata".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/sabir.config.v1.HashPolicy.Metadata".into()
+        }
+    }
+    /// A value among several in one of metadata, "a=1; b=2".
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct Cookie {
+        /// The name of the cookie; case counts. Required.
+        #[prost(string, tag = "1")]
+        pub name: ::prost::alloc::string::String,
+        /// The name of the metadata. Absent: "cookie".
+        #[prost(string, tag = "2")]
+        pub metadata: ::prost::alloc::string::String,
+    }
+    impl ::prost::Name for Cookie {
+        const NAME: &'static str = "Cookie";
+        const PACKAGE: &'static str = "sabir.config.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "sabir.config.v1.HashPolicy.Cookie".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/sabir.config.v1.HashPolicy.Cookie".into()
+        }
+    }
+    /// The connection that a request came on.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+    pub struct ConnectionProperties {
+        /// The caller's IP address without port. Has to be true.
+        #[prost(bool, tag = "1")]
+        pub source_ip: bool,
+    }
+    impl ::prost::Name for ConnectionProperties {
+        const NAME: &'static str = "ConnectionProperties";
+        const PACKAGE: &'static str = "sabir.config.v1";
+        fn full_name() -> ::prost::alloc::string::String {
+            "sabir.config.v1.HashPolicy.ConnectionProperties".into()
+        }
+        fn type_url() -> ::prost::alloc::string::String {
+            "type.googleapis.com/sabir.config.v1.HashPolicy.ConnectionProperties".into()
+        }
+    }
+    /// Required.
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum PolicySpecifier {
+        /// Every value of a name of metadata.
+        #[prost(message, tag = "1")]
+        Metadata(Metadata),
+        /// A cookie.
+        #[prost(message, tag = "2")]
+        Cookie(Cookie),
+        /// Something of the caller's connection.
+        #[prost(message, tag = "3")]
+        ConnectionProperties(ConnectionProperties),
+    }
+}
+impl ::prost::Name for HashPolicy {
+    const NAME: &'static str = "HashPolicy";
+    const PACKAGE: &'static str = "sabir.config.v1";
+    fn full_name() -> ::prost::alloc::string::String {
+        "sabir.config.v1.HashPolicy".into()
+    }
+    fn type_url() -> ::prost::alloc::string::String {
+        "type.googleapis.com/sabir.config.v1.HashPolicy".into()
     }
 }
 /// A choice between clusters by weight.

@@ -35,12 +35,15 @@ fn unknown_fields_are_refused_with_a_suggestion() {
 #[test]
 fn names_kept_for_later_are_refused_as_such() {
     refused(
-        "clusters:\n- name: a\n  outlier_detection: {}\n",
-        &["f:3:3: clusters[0].outlier_detection: not supported by this version of sabir"],
+        "clusters:\n- name: a\n  health_checks: {}\n",
+        &["f:3:3: clusters[0].health_checks: not supported by this version of sabir"],
     );
     refused(
-        "clusters: [{lb_policy: MAGLEV}]",
-        &["f:1:24: clusters[0].lb_policy: \"MAGLEV\" is none of ROUND_ROBIN, LEAST_REQUEST"],
+        "clusters: [{load_assignment: {endpoints: [{health_status: TIMEOUT}]}}]",
+        &[
+            "f:1:59: clusters[0].load_assignment.endpoints[0].health_status: \"TIMEOUT\" is none of \
+             UNKNOWN, HEALTHY, UNHEALTHY, DRAINING, DEGRADED",
+        ],
     );
 }
 
@@ -174,7 +177,8 @@ fn enum_values_go_by_name() {
     refused(
         "clusters:\n- lb_policy: round_robin\n- lb_policy: 1\n- connection_pool: {mode: X}\n",
         &[
-            "f:2:14: clusters[0].lb_policy: \"round_robin\" is none of ROUND_ROBIN, LEAST_REQUEST; \
+            "f:2:14: clusters[0].lb_policy: \"round_robin\" is none of ROUND_ROBIN, LEAST_REQUEST, \
+             RING_HASH, RANDOM, MAGLEV, PEAK_EWMA; \
              did you mean `ROUND_ROBIN`?",
             "f:3:14: clusters[1].lb_policy: expected a name, found a number",
             "f:4:27: clusters[2].connection_pool.mode: \"X\" is none of AUTO, MULTIPLEXED, EXCLUSIVE, BOUND",

@@ -176,14 +176,22 @@ fn endpoint_line(text: &mut String, endpoint: &EndpointStatus) {
     let EndpointStatus {
         address,
         weight,
+        priority,
         health,
         connections,
         active,
         ..
     } = endpoint;
     let draining = if endpoint.draining { "  draining" } else { "" };
+    let ejected = if endpoint.ejected { "  ejected" } else { "" };
     let health = health.as_str();
-    let _ = write!(text, "  {address}  {health}{draining}  weight {weight}");
+    let _ = write!(
+        text,
+        "  {address}  {health}{ejected}{draining}  weight {weight}"
+    );
+    if *priority > 0 {
+        let _ = write!(text, "  priority {priority}");
+    }
     let _ = write!(text, "  connections {connections}  active {active}");
     for (label, value) in &endpoint.labels {
         let _ = write!(text, "  {label}={value}");

@@ -27,8 +27,12 @@ pub struct EndpointStatus {
     pub labels: BTreeMap<String, String>,
     /// Its share relative to the others.
     pub weight: u32,
+    /// Its level: lower ones are chosen from first.
+    pub priority: u32,
     /// Whether it may be chosen.
     pub health: EndpointHealth,
+    /// Outlier detection has taken it out.
+    pub ejected: bool,
     /// It told a worker that it takes no new requests.
     pub draining: bool,
     /// Connections open to it.
@@ -45,6 +49,8 @@ pub enum EndpointHealth {
     Unknown,
     /// It may be.
     Healthy,
+    /// It is, as far as healthy ones do not suffice.
+    Degraded,
     /// It is not.
     Unhealthy,
     /// It is not; calls in flight finish.
@@ -92,6 +98,7 @@ impl ClusterStatus {
 
 impl EndpointStatus {
     fn merge(&mut self, other: &Self) {
+        self.ejected |= other.ejected;
         self.draining |= other.draining;
         self.connections += other.connections;
         self.active += other.active;
@@ -104,6 +111,7 @@ impl EndpointHealth {
         match self {
             Self::Unknown => "unknown",
             Self::Healthy => "healthy",
+            Self::Degraded => "degraded",
             Self::Unhealthy => "unhealthy",
             Self::Draining => "draining",
         }

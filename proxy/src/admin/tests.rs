@@ -69,7 +69,9 @@ fn cluster() -> ClusterStatus {
             address: "10.0.0.1:20880".parse().unwrap(),
             labels: BTreeMap::from([("lane".into(), "batch".into())]),
             weight: 1,
+            priority: 0,
             health: EndpointHealth::Healthy,
+            ejected: true,
             draining: true,
             connections: 2,
             active: 7,
@@ -186,7 +188,7 @@ async fn stats_in_both_forms() {
 #[tokio::test]
 async fn clusters_and_configuration() {
     let server = start().await;
-    let text = "c  ROUND_ROBIN  endpoints 1  pending 0\n  10.0.0.1:20880  healthy  draining  \
+    let text = "c  ROUND_ROBIN  endpoints 1  pending 0\n  10.0.0.1:20880  healthy  ejected  draining  \
                 weight 1  connections 2  active 7  lane=batch\n";
     assert_eq!(server.read("/clusters").await, text);
     let json = server.read_json("/clusters?format=json").await;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Instant, SystemTime};
 
 use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
@@ -56,12 +56,18 @@ pub(crate) struct Routed {
     /// Position of the route, once found.
     pub(crate) route: Option<usize>,
     pub(crate) target: Option<Target>,
+    /// Hash of what the request is sticky to, if it has that.
+    pub(crate) hash: Option<u64>,
     pub(crate) cluster: Option<Rc<Cluster>>,
     pub(crate) permit: Option<Permit>,
     /// How often the request was given to an endpoint that certainly did nothing.
     pub(crate) undone: u8,
     /// How often the request was given to an endpoint.
     pub(crate) attempts: u32,
+    /// When it was last given to one.
+    pub(crate) sent: Option<Instant>,
+    /// When its answer began.
+    pub(crate) answered: Option<Instant>,
 }
 
 /// How many filters saw the request.
@@ -105,10 +111,13 @@ impl Routed {
             config,
             route: None,
             target: None,
+            hash: None,
             cluster: None,
             permit: None,
             undone: 0,
             attempts: 0,
+            sent: None,
+            answered: None,
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::exchange::{Exchange, Place};
 use super::link::LinkError;
+use super::pool::EndpointPool;
 use super::session::{Addresses, Session};
 use crate::telemetry::access_log::{Downstream, Record, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
@@ -63,6 +64,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         if let Place::Upstream(upstream, stream) = &exchange.place {
             upstream.cancel(*stream, &self.worker);
+            self.report(&exchange, &upstream.endpoint, outcome);
         }
         if !self.streams.is_empty() {
             self.streams.remove(&exchange.stream);
@@ -81,6 +83,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if exchange.log.is_some() {
             self.log(&exchange, outcome, elapsed);
         }
+    }
+
+    /// Tells those who compare endpoints how one did. Streams are as fast as their answer begins.
+    pub(super) fn report(&self, exchange: &Exchange, endpoint: &EndpointPool, outcome: Outcome) {
+        // That a one-way request was written says nothing about who will read it.
+        if exchange.one_way && outcome.is_ok() {
+            return;
+        }
+        let (routed, now) = (&exchange.routed, self.link.now());
+        let elapsed = routed.sent.map_or(Duration::ZERO, |sent| {
+            let end = routed.answered.unwrap_or(now);
+            end.saturating_duration_since(sent)
+        });
+        endpoint.report(outcome, elapsed, now);
     }
 
     fn book(&self, exchange: &mut Exchange, outcome: Outcome, elapsed: Duration) {

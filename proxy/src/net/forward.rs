@@ -8,6 +8,7 @@ use sabir_core::frame::StreamId;
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
 use sabir_router::action::{Action, Target};
+use sabir_router::balancer::Pick;
 use sabir_router::limits::Resource;
 use sabir_router::retry::Failure;
 use slotmap::DefaultKey;
@@ -259,6 +260,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let target = forward.target(&head, || fastrand::u64(..));
         exchange.routed.target = Some(target);
+        exchange.routed.hash = forward.hash_policy.hash(&head, self.addresses.peer);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
         exchange.routed.cluster = Some(cluster.clone());
         self.name(key, &head);
@@ -309,6 +311,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         };
         let (now, exchange) = (self.link.now(), &mut self.exchanges[key]);
         exchange.routed.attempts += 1;
+        exchange.routed.sent = Some(now);
+        exchange.routed.answered = None;
         exchange.cx.endpoint = Some(upstream.endpoint.address);
         exchange.keep(&head, &upstream, now);
         exchange.tell_time_left(&mut head, &upstream, now);
@@ -370,7 +374,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let tries = self.exchanges[key].tries.as_ref();
         let failed = tries.map_or(&[][..], |tries| &tries.failed);
-        let picked = cluster.pick(target.subset, attempt, failed, self.link.now());
+        let pick = Pick::from(target.subset).hash(self.exchanges[key].routed.hash);
+        let picked = cluster.pick(pick.exclude(failed), attempt, self.link.now());
         let Some(endpoint) = picked else {
             self.worker
                 .count(cluster.stats_id, ClusterCounter::NoneHealthy);
@@ -378,6 +383,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             let reply = Reply::refused(Code::Unavailable, message);
             return Err((Why::NoHealthyEndpoint, reply));
         };
+        if cluster.picked_in_panic() {
+            self.worker
+                .count(cluster.stats_id, ClusterCounter::LbHealthyPanic);
+        }
         let bind = head.bound || cluster.binds();
         let owner = bind.then_some(&self.inbox);
         match endpoint.connection(&self.worker, owner, head.protocol(), attempt) {

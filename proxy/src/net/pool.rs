@@ -6,10 +6,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use sabir_core::outcome::Code;
+use sabir_core::outcome::{Code, Outcome};
 use sabir_core::protocol::Protocol;
 use sabir_router::balancer::{LoadBalancer, Pick};
-use sabir_router::cluster::SubsetId;
 use sabir_router::limits::{Permit, Resource};
 use sabir_router::slots::EndpointId;
 
@@ -26,6 +25,8 @@ pub(crate) struct Cluster {
     config: RefCell<Arc<resolved::Cluster>>,
     balancer: RefCell<LoadBalancer>,
     endpoints: RefCell<Vec<Option<Rc<EndpointPool>>>>,
+    /// Choices whatever the health that somebody was told of.
+    panics: Cell<u64>,
 }
 
 /// An endpoint and the connections one worker has to it.
@@ -55,12 +56,13 @@ pub(crate) enum Attempt {
 
 impl Cluster {
     pub(crate) fn new(config: Arc<resolved::Cluster>, stats_id: ClusterId) -> Rc<Self> {
-        let balancer = LoadBalancer::new(&config.balancing, fastrand::u64(..));
+        let balancer = LoadBalancer::new(&config.balancing, fastrand::u64(..), Instant::now());
         let cluster = Rc::new(Self {
             stats_id,
             balancer: RefCell::new(balancer),
             config: RefCell::new(config),
             endpoints: RefCell::default(),
+            panics: Cell::new(0),
         });
         cluster.adopt_endpoints();
         cluster
@@ -68,7 +70,10 @@ impl Cluster {
 
     /// Takes over a changed configuration; connections to endpoints that stay are kept.
     pub(crate) fn update(self: &Rc<Self>, config: Arc<resolved::Cluster>) {
-        let changes = self.balancer.borrow_mut().update(&config.balancing);
+        let changes = self
+            .balancer
+            .borrow_mut()
+            .update(&config.balancing, Instant::now());
         *self.config.borrow_mut() = config;
         for id in changes.removed {
             self.remove(id);
@@ -87,32 +92,34 @@ impl Cluster {
         self.config.borrow().clone()
     }
 
-    /// Chooses an endpoint, rather none of those that `failed`; `None` if there is none to choose.
+    /// Chooses an endpoint, rather none of those that are not wanted; `None` if there is none to
+    /// choose.
     pub(crate) fn pick(
         &self,
-        subset: Option<SubsetId>,
+        mut pick: Pick<'_>,
         attempt: Attempt,
-        failed: &[EndpointId],
         now: Instant,
     ) -> Option<Rc<EndpointPool>> {
         let endpoints = self.endpoints.borrow();
         let endpoint = |id: EndpointId| endpoints.get(id.slot()).and_then(Option::as_ref);
         let mut balancer = self.balancer.borrow_mut();
-        let pick = Pick::from(subset);
         let reachable = |id| endpoint(id).is_some_and(|e| !e.draining.get() && e.seems_up(now));
-        if !failed.is_empty() {
-            let other = |id| reachable(id) && !failed.contains(&id);
-            let picked = balancer.pick(pick, other, || fastrand::u64(..));
-            if picked.is_some() {
-                return picked.and_then(endpoint).cloned();
-            }
+        let mut picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
+        if picked.is_none() && !pick.exclude.is_empty() {
+            pick = pick.exclude(&[]);
+            picked = balancer.pick(pick, now, reachable, || fastrand::u64(..));
         }
-        let mut picked = balancer.pick(pick, reachable, || fastrand::u64(..));
         if picked.is_none() && attempt != Attempt::Elsewhere {
             let open = |id| endpoint(id).is_some_and(|e| !e.draining.get());
-            picked = balancer.pick(pick, open, || fastrand::u64(..));
+            picked = balancer.pick(pick, now, open, || fastrand::u64(..));
         }
         picked.and_then(endpoint).cloned()
+    }
+
+    /// Whether an endpoint was chosen whatever its health since this was last asked.
+    pub(crate) fn picked_in_panic(&self) -> bool {
+        let panics = self.balancer.borrow().panics();
+        self.panics.replace(panics) != panics
     }
 
     /// One unit of a limited resource, or nothing if the limit is reached.
@@ -148,12 +155,16 @@ impl Cluster {
     pub(crate) fn view(&self, now: Instant) -> Vec<EndpointView> {
         let balancer = self.balancer.borrow();
         let endpoints = self.endpoints.borrow();
+        let config = self.config.borrow();
+        let detector = config.balancing.detector();
         let view = |pool: &Rc<EndpointPool>| {
             Some(EndpointView {
-                cluster: self.config.borrow().name.clone(),
+                cluster: config.name.clone(),
                 endpoint: balancer.endpoint(pool.id)?.clone(),
                 connections: pool.connections.borrow().len(),
                 active: balancer.active(pool.id) as usize,
+                health: balancer.health(pool.id),
+                ejected: detector.is_some_and(|d| d.is_ejected(pool.address)),
                 draining: pool.draining.get(),
                 reachable: pool.seems_up(now),
             })
@@ -317,6 +328,13 @@ impl EndpointPool {
 
     pub(crate) fn release(&self) {
         self.cluster.balancer.borrow_mut().release(self.id);
+    }
+
+    /// How a request ended, and how long it took until the answer began: tells whoever compares
+    /// endpoints.
+    pub(crate) fn report(&self, outcome: Outcome, elapsed: Duration, now: Instant) {
+        let mut balancer = self.cluster.balancer.borrow_mut();
+        balancer.report(self.id, outcome, elapsed, now, || fastrand::u64(..));
     }
 
     /// Whether the last attempt to connect succeeded, or was long enough ago.

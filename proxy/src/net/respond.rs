@@ -49,6 +49,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         head.echo = exchange.echo;
         exchange.cx.now = self.link.now();
+        exchange.routed.answered = Some(exchange.cx.now);
         let config = exchange.routed.config.clone();
         let route = exchange
             .routed

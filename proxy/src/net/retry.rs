@@ -190,7 +190,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         if exchange.is_expired(wake) {
             return false;
         }
-        self.pause(key, wake)
+        self.pause(key, wake, outcome)
     }
 
     /// As [`retry`](Self::retry), after an answer.
@@ -213,8 +213,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         again
     }
 
-    /// Lets a request wait until `wake` to be sent again; `false` if there is no more to be had.
-    fn pause(&mut self, key: DefaultKey, wake: Instant) -> bool {
+    /// Lets a request that ended with `outcome` wait until `wake` to be sent again; `false` if there
+    /// is no more to be had.
+    fn pause(&mut self, key: DefaultKey, wake: Instant, outcome: Outcome) -> bool {
         let exchange = &mut self.exchanges[key];
         let (Some(tries), Some(cluster)) = (&mut exchange.tries, &exchange.routed.cluster) else {
             return false;
@@ -240,6 +241,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         let place = std::mem::replace(&mut exchange.place, Place::Here);
         if let Place::Upstream(upstream, stream) = place {
             upstream.cancel(stream, &self.worker);
+            self.report(&self.exchanges[key], &upstream.endpoint, outcome);
         }
         self.count_try(key, ClusterCounter::RqRetry);
         self.rename(key);

@@ -5,6 +5,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use sabir_core::connection::SendError;
 use sabir_core::frame::{Frame, Reason, StreamId};
@@ -455,6 +456,11 @@ impl Upstream {
                 (Some(_), None) => Failed::Untouched,
                 (Some(traffic), Some(mark)) => mark.failed(traffic),
             };
+            // It is no fault of the endpoint's that a connection was old.
+            if let Failed::Unconnected | Failed::Lost = how {
+                self.endpoint
+                    .report(how.outcome(), Duration::ZERO, Instant::now());
+            }
             let Caller { inbox, key } = pending.caller;
             inbox.push(ToSession::Failed(key, LostRequest { how, unsent }));
         }

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use sabir_router::cluster::Endpoint;
+use sabir_router::cluster::{Endpoint, Health};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
@@ -72,6 +72,8 @@ pub(crate) struct EndpointView {
     pub(crate) endpoint: Endpoint,
     pub(crate) connections: usize,
     pub(crate) active: usize,
+    pub(crate) health: Health,
+    pub(crate) ejected: bool,
     pub(crate) draining: bool,
     pub(crate) reachable: bool,
 }

@@ -194,6 +194,34 @@ metrics! {
             "Times an endpoint said that it takes requests again." { EndpointResume, }
         "upstream_cx_none_healthy_total"
             "Requests for which there was no endpoint to choose." { NoneHealthy, }
+        "lb_healthy_panic_total"
+            "Requests given to endpoints whatever their health, as too few healthy ones were left."
+            { LbHealthyPanic, }
+        "outlier_detection_ejections_detected_total"
+            "Times an endpoint was found to fail, by what it did, whether taken out or not." {
+            DetectedFailure("type" = "consecutive_failure"),
+            DetectedGatewayFailure("type" = "consecutive_gateway_failure"),
+            DetectedLocalOriginFailure("type" = "consecutive_local_origin_failure"),
+            DetectedSuccessRate("type" = "success_rate"),
+            DetectedLocalOriginSuccessRate("type" = "local_origin_success_rate"),
+            DetectedFailurePercentage("type" = "failure_percentage"),
+            DetectedLocalOriginFailurePercentage("type" = "local_origin_failure_percentage"),
+            DetectedProbation("type" = "probation"),
+        }
+        "outlier_detection_ejections_enforced_total"
+            "Times an endpoint was taken out, by what it did." {
+            EnforcedFailure("type" = "consecutive_failure"),
+            EnforcedGatewayFailure("type" = "consecutive_gateway_failure"),
+            EnforcedLocalOriginFailure("type" = "consecutive_local_origin_failure"),
+            EnforcedSuccessRate("type" = "success_rate"),
+            EnforcedLocalOriginSuccessRate("type" = "local_origin_success_rate"),
+            EnforcedFailurePercentage("type" = "failure_percentage"),
+            EnforcedLocalOriginFailurePercentage("type" = "local_origin_failure_percentage"),
+            EnforcedProbation("type" = "probation"),
+        }
+        "outlier_detection_ejections_overflow_total"
+            "Times an endpoint that fails was left in because too many others were out."
+            { EjectionsOverflow, }
         "upstream_flow_control_paused_total"
             "Times requests were held back because an endpoint did not read fast enough."
             { PausedWriting, }
@@ -246,6 +274,14 @@ metrics! {
 metrics! {
     /// What goes up and down for each cluster.
     Gauge ClusterGauge of ClusterId {
+        "membership_size"
+            "Endpoints configured." { MembershipSize, }
+        "membership_healthy"
+            "Endpoints that are healthy, or of which nothing is known." { MembershipHealthy, }
+        "membership_degraded"
+            "Endpoints that are degraded." { MembershipDegraded, }
+        "outlier_detection_ejections_active"
+            "Endpoints that outlier detection has taken out." { EjectionsActive, }
         "upstream_cx_active"
             "Connections open." { CxActive, }
         "upstream_cx_bound_active"

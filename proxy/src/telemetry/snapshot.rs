@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sabir_core::outcome::{Code, Party};
 
 use super::histogram::{Histogram, Packed};
-use super::metric::{Counter, Gauge};
+use super::metric::{ClusterCounter, ClusterGauge, Counter, Gauge, Metric};
 
 /// A copy of what one worker counted up to a moment, as cheap for the worker as it can be.
 /// [`Summary::of`] makes something readable of it.
@@ -91,6 +91,24 @@ impl Summary {
             sum.add(snapshot);
         }
         sum
+    }
+
+    /// Says what no worker counts, because it is the same for all of them.
+    pub(crate) fn set_cluster(
+        &mut self,
+        name: &Arc<str>,
+        counters: impl IntoIterator<Item = (ClusterCounter, u64)>,
+        gauges: impl IntoIterator<Item = (ClusterGauge, i64)>,
+    ) {
+        let values = self.clusters.entry(name.clone()).or_default();
+        values.counters.resize(ClusterCounter::ALL.len(), 0);
+        values.gauges.resize(ClusterGauge::ALL.len(), 0);
+        for (counter, value) in counters {
+            values.counters[counter.index()] = value;
+        }
+        for (gauge, value) in gauges {
+            values.gauges[gauge.index()] = value;
+        }
     }
 
     fn add(&mut self, snapshot: Snapshot) {

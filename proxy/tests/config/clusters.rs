@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sabir_proxy::config::resolved::PoolMode;
-use sabir_router::cluster::{Health, LbPolicy};
+use sabir_router::cluster::Health;
 use sabir_router::limits::Resource;
+use sabir_router::policy::{LbPolicy, LeastRequest};
 use serde_json::json;
 
 use crate::toy::{BASE, check, resolve, with};
@@ -41,7 +42,10 @@ fn what_is_given_counts() {
   protocol_options: {level: 7}",
     ));
     let cluster = &snapshot.clusters[0];
-    assert_eq!(cluster.balancing.policy(), LbPolicy::LeastRequest);
+    assert_eq!(
+        cluster.balancing.policy(),
+        LbPolicy::LeastRequest(LeastRequest::default())
+    );
     assert_eq!(cluster.connect_timeout, Duration::from_millis(500));
     assert_eq!(
         (cluster.idle_timeout, cluster.limits.keepalive),

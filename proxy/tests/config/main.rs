@@ -1,5 +1,6 @@
 //! From the text of a configuration to what the data path uses.
 
+mod balancing;
 mod clusters;
 mod errors;
 mod examples;

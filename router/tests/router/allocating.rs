@@ -6,13 +6,15 @@ use allocation_counter::measure;
 use sabir_core::name::Name;
 use sabir_router::action::{ClusterId, Forward, Target};
 use sabir_router::balancer::{LoadBalancer, Pick};
-use sabir_router::cluster::{Cluster, Endpoint, LbPolicy};
+use sabir_router::cluster::{Cluster, Endpoint};
 use sabir_router::matcher::Matcher;
+use sabir_router::policy::LbPolicy;
 use sabir_router::slots::EndpointId;
 use sabir_router::split::WeightedSplit;
 use sabir_router::table::RouteTable;
 use sabir_router::value::{Case, Pattern, Sense, ValueMatcher};
 
+use crate::scene::{LEAST_REQUEST, now};
 use crate::toy;
 
 /// Routes by service, by prefix, by regex, by attachment and in order.
@@ -68,18 +70,18 @@ fn finding_a_route_and_a_target_allocates_nothing() {
 
 #[test]
 fn picking_an_endpoint_allocates_nothing() {
-    for policy in [LbPolicy::RoundRobin, LbPolicy::LeastRequest] {
+    for policy in [LbPolicy::RoundRobin, LEAST_REQUEST] {
         let endpoint = |port: u16| Endpoint {
             weight: u32::from(port),
             ..Endpoint::new(([127, 0, 0, 1], port).into())
         };
         let cluster = Cluster::new((1..100).map(endpoint).collect(), policy).unwrap();
-        let mut balancer = LoadBalancer::new(&cluster, 0);
+        let mut balancer = LoadBalancer::new(&cluster, 0, now());
         let mut rng = fastrand::Rng::with_seed(1);
         let allocated = measure(|| {
             for down in 0..100 {
                 let usable = |id: EndpointId| id.slot() >= down;
-                let Some(id) = balancer.pick(Pick::default(), usable, || rng.u64(..)) else {
+                let Some(id) = balancer.pick(Pick::default(), now(), usable, || rng.u64(..)) else {
                     assert_eq!(down, 99);
                     continue;
                 };

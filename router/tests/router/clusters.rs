@@ -3,10 +3,11 @@
 use std::net::SocketAddr;
 
 use sabir_router::balancer::{LoadBalancer, Pick};
-use sabir_router::cluster::{
-    Cluster, ClusterError, Endpoint, Fallback, Labels, LbPolicy, SubsetId,
-};
+use sabir_router::cluster::{Cluster, ClusterError, Endpoint, Fallback, Labels, SubsetId};
+use sabir_router::policy::LbPolicy;
 use sabir_router::slots::EndpointId;
+
+use crate::scene::{LEAST_REQUEST, now};
 
 /// No ports.
 const NOBODY: [u16; 0] = [];
@@ -42,7 +43,7 @@ fn ports(balancer: &mut LoadBalancer, subset: SubsetId, down: &[u16], picks: usi
         .iter()
         .filter_map(|p| balancer.id_of(address(*p)))
         .collect();
-    let mut pick = || balancer.pick(Some(subset).into(), |id| !down.contains(&id), || 0);
+    let mut pick = || balancer.pick(Some(subset).into(), now(), |id| !down.contains(&id), || 0);
     let ids: Vec<_> = (0..picks).filter_map(|_| pick()).collect();
     ids.iter()
         .map(|&id| balancer.endpoint(id).unwrap().address.port())
@@ -59,7 +60,7 @@ fn subsets_hold_the_endpoints_with_all_labels() {
         cluster.subset(labels(&[("lane", "user")]), Some(Fallback::NoFallback)),
         user
     );
-    let mut balancer = LoadBalancer::new(&cluster, 0);
+    let mut balancer = LoadBalancer::new(&cluster, 0, now());
     assert_eq!(ports(&mut balancer, user, &[], 4), [1, 2, 1, 2]);
     assert_eq!(ports(&mut balancer, user_v2, &[], 2), [2, 2]);
     assert_eq!(ports(&mut balancer, everyone, &[], 3), [1, 2, 3]);
@@ -73,7 +74,7 @@ fn fallbacks_do_what_they_say() {
     let none = cluster.subset(v9.clone(), Some(Fallback::NoFallback));
     let any = cluster.subset(v9.clone(), Some(Fallback::AnyEndpoint));
     let default = cluster.subset(v9, None);
-    let mut balancer = LoadBalancer::new(&cluster, 0);
+    let mut balancer = LoadBalancer::new(&cluster, 0, now());
     assert_eq!(ports(&mut balancer, none, &[], 1), NOBODY);
     assert_eq!(ports(&mut balancer, any, &[], 3), [1, 2, 3]);
     assert_eq!(ports(&mut balancer, default, &[], 3), [1, 3, 1]);
@@ -88,7 +89,7 @@ fn fallbacks_do_what_they_say() {
 fn a_default_subset_without_labels_is_any_endpoint() {
     let mut cluster = lanes();
     let subset = cluster.subset(labels(&[("lane", "x")]), Some(Fallback::DefaultSubset));
-    let mut balancer = LoadBalancer::new(&cluster, 0);
+    let mut balancer = LoadBalancer::new(&cluster, 0, now());
     assert_eq!(ports(&mut balancer, subset, &[], 3), [1, 2, 3]);
 }
 
@@ -98,7 +99,7 @@ fn fallback_happens_when_no_member_is_usable() {
     let batch = labels(&[("lane", "batch")]);
     let strict = cluster.subset(batch.clone(), Some(Fallback::NoFallback));
     let lenient = cluster.subset(batch, Some(Fallback::AnyEndpoint));
-    let mut balancer = LoadBalancer::new(&cluster, 0);
+    let mut balancer = LoadBalancer::new(&cluster, 0, now());
     assert_eq!(
         ports(&mut balancer, strict, &[3], 1),
         NOBODY,
@@ -112,28 +113,31 @@ fn fallback_happens_when_no_member_is_usable() {
 fn subsets_keep_their_turn_and_follow_labels_over_updates() {
     let mut before = lanes();
     let user = before.subset(labels(&[("lane", "user")]), None);
-    let mut balancer = LoadBalancer::new(&before, 0);
+    let mut balancer = LoadBalancer::new(&before, 0, now());
     assert_eq!(ports(&mut balancer, user, &[], 1), [1]);
     let mut after = lanes();
     after.subset(labels(&[("lane", "batch")]), None);
     let renumbered = after.subset(labels(&[("lane", "user")]), None);
     assert_ne!(user, renumbered);
-    balancer.update(&after);
+    balancer.update(&after, now());
     assert_eq!(ports(&mut balancer, renumbered, &[], 2), [2, 1]);
     let moved = vec![
         endpoint(1, &[("lane", "batch")]),
         endpoint(2, &[("lane", "user")]),
     ];
     after.set_endpoints(moved).unwrap();
-    balancer.update(&after);
+    balancer.update(&after, now());
     assert_eq!(ports(&mut balancer, renumbered, &[], 2), [2, 2]);
 }
 
 #[test]
 fn a_subset_of_another_cluster_has_no_endpoint() {
     let stray = lanes().subset(labels(&[("lane", "user")]), Some(Fallback::AnyEndpoint));
-    let mut balancer = LoadBalancer::new(&lanes(), 0);
-    assert_eq!(balancer.pick(Pick::from(Some(stray)), |_| true, || 0), None);
+    let mut balancer = LoadBalancer::new(&lanes(), 0, now());
+    assert_eq!(
+        balancer.pick(Pick::from(Some(stray)), now(), |_| true, || 0),
+        None
+    );
 }
 
 #[test]
@@ -154,7 +158,7 @@ fn bad_endpoints_are_refused_and_change_nothing() {
             weight,
             ..endpoint(7, &[])
         }];
-        let error = Cluster::new(endpoints, LbPolicy::LeastRequest).unwrap_err();
+        let error = Cluster::new(endpoints, LEAST_REQUEST).unwrap_err();
         assert_eq!(
             error,
             ClusterError::Weight {

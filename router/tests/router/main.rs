@@ -5,8 +5,14 @@
 mod allocating;
 mod balancing;
 mod clusters;
+mod ejecting;
+mod hash_policies;
+mod hashing;
+mod levels;
 mod limiting;
 mod matching;
+mod proportions;
 mod routing;
+mod scene;
 mod splitting;
 mod toy;

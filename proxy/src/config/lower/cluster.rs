@@ -8,10 +8,11 @@ use sabir_core::protocol::{self, Protocol, Registry};
 use sabir_proto::config::v1;
 use sabir_proto::path::FieldPath;
 use sabir_router::action::{ClusterId, Target};
-use sabir_router::cluster::{self, Endpoint, Fallback, Health, LbPolicy};
+use sabir_router::cluster::{self, Fallback};
 use sabir_router::limits::{self, CircuitBreaker};
 use serde_json::Value;
 
+use super::balancing;
 use super::listener::{self, Spoken};
 use super::problem::{Fault, Problems};
 use super::retry;
@@ -63,7 +64,7 @@ impl<'a> Clusters<'a> {
                 names.take(problems, &field, &path, &given.name);
                 positions.entry(given.name.as_str()).or_insert(i);
             }
-            let balancing = balancing(problems, &path, given);
+            let balancing = balancing::read(problems, &path, given);
             drafts.push(Draft {
                 given,
                 balancing,
@@ -247,74 +248,6 @@ fn common<'l>(
     };
     // That there is no such protocol is the listener's problem.
     first.protocol.as_ref().map(|_| first.name.as_str())
-}
-
-fn balancing(
-    problems: &mut Problems,
-    path: &FieldPath<'_>,
-    given: &v1::Cluster,
-) -> cluster::Cluster {
-    let policy = problems.choice(&path.field("lb_policy"), given.lb_policy);
-    let policy = match policy {
-        v1::cluster::LbPolicy::RoundRobin => LbPolicy::RoundRobin,
-        v1::cluster::LbPolicy::LeastRequest => LbPolicy::LeastRequest,
-    };
-    let assignment = path.field("load_assignment");
-    let list = assignment.field("endpoints");
-    let mut addresses = Unique::default();
-    let endpoints = given.load_assignment.iter().flat_map(|a| &a.endpoints);
-    let endpoints = endpoints.enumerate().filter_map(|(i, given)| {
-        let path = list.index(i);
-        let endpoint = endpoint(problems, &path, given)?;
-        let (field, address) = (path.field("address"), endpoint.address.to_string());
-        addresses.take(problems, &field, &path, &address);
-        Some(endpoint)
-    });
-    let endpoints = endpoints.collect();
-    // Both errors there are were reported above, where the position is known.
-    let mut balancing = cluster::Cluster::new(endpoints, policy).unwrap_or_default();
-    if let Some(subsets) = &given.lb_subset_config {
-        let config = path.field("lb_subset_config");
-        let policy = config.field("fallback_policy");
-        let policy = fallback(problems, &policy, subsets.fallback_policy);
-        balancing.set_fallback(policy, subsets.default_subset.clone());
-    }
-    balancing
-}
-
-fn endpoint(
-    problems: &mut Problems,
-    path: &FieldPath<'_>,
-    given: &v1::Endpoint,
-) -> Option<Endpoint> {
-    let weight = given.weight.unwrap_or(1);
-    let weight = problems.number(&path.field("weight"), weight, 1..=Endpoint::MAX_WEIGHT);
-    let health = problems.choice(&path.field("health_status"), given.health_status);
-    let field = path.field("address");
-    let address = problems.address(&field, &given.address)?;
-    if address.port() == 0 {
-        problems.add(&field, Fault::NoPort);
-    }
-    Some(Endpoint {
-        address,
-        labels: given.labels.clone(),
-        weight,
-        health: match health {
-            v1::HealthStatus::Unknown => Health::Unknown,
-            v1::HealthStatus::Healthy => Health::Healthy,
-            v1::HealthStatus::Unhealthy => Health::Unhealthy,
-            v1::HealthStatus::Draining => Health::Draining,
-        },
-    })
-}
-
-/// The policy of this number.
-pub(super) fn fallback(problems: &mut Problems, path: &FieldPath<'_>, number: i32) -> Fallback {
-    match problems.choice(path, number) {
-        v1::LbSubsetFallbackPolicy::NoFallback => Fallback::NoFallback,
-        v1::LbSubsetFallbackPolicy::AnyEndpoint => Fallback::AnyEndpoint,
-        v1::LbSubsetFallbackPolicy::DefaultSubset => Fallback::DefaultSubset,
-    }
 }
 
 fn pool(

@@ -6,11 +6,14 @@
 //! touched unless all is well.
 
 mod access_log;
+mod balancing;
 mod cluster;
 mod condition;
 mod filter;
+mod hash_policy;
 mod listener;
 mod mutation;
+mod outlier_detection;
 mod problem;
 mod retry;
 mod route;
@@ -21,7 +24,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::thread::available_parallelism;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sabir_core::protocol::Protocol;
 use sabir_core::{filter as core_filter, protocol};
@@ -85,7 +88,7 @@ pub fn lower(
     }
     Ok(Snapshot {
         listeners: continue_listeners(listeners, previous),
-        clusters: continue_clusters(clusters, previous),
+        clusters: continue_clusters(clusters, startup.workers.get(), previous),
         drain_timeout,
         startup,
         dump,
@@ -261,13 +264,21 @@ fn continue_listeners(listeners: Vec<Listener>, previous: Option<&Snapshot>) -> 
 }
 
 /// Lets clusters count on from where those of the same name are.
-fn continue_clusters(clusters: Vec<Cluster>, previous: Option<&Snapshot>) -> Vec<Arc<Cluster>> {
+fn continue_clusters(
+    clusters: Vec<Cluster>,
+    workers: usize,
+    previous: Option<&Snapshot>,
+) -> Vec<Arc<Cluster>> {
+    let now = Instant::now();
     let previous = previous.iter().flat_map(|previous| &previous.clusters);
     let previous: HashMap<_, _> = previous.map(|c| (&c.name, c)).collect();
     let adopt = |mut cluster: Cluster| {
-        if let Some(before) = previous.get(&cluster.name) {
+        let before = previous.get(&cluster.name);
+        if let Some(before) = before {
             cluster.breaker = Arc::clone(&before.breaker);
         }
+        let before = before.map(|before| &before.balancing);
+        cluster.balancing.watch(workers, before, now);
         Arc::new(cluster)
     };
     clusters.into_iter().map(adopt).collect()

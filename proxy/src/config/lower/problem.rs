@@ -76,6 +76,37 @@ pub enum Fault {
         /// The most it can be.
         max: u64,
     },
+    /// A fraction that is too small or too large.
+    #[error("{value} is out of range; it can be from {min} to {max}")]
+    Fraction {
+        /// The number.
+        value: f64,
+        /// The least it can be.
+        min: f64,
+        /// The most it can be.
+        max: f64,
+    },
+    /// Settings of a policy that the cluster does not have.
+    #[error("lb_policy is {policy}, which does not use it")]
+    OtherPolicy {
+        /// The policy it has.
+        policy: &'static str,
+    },
+    /// A number that has to be prime.
+    #[error("{0} is not a prime number")]
+    NotPrime(u32),
+    /// Weights of localities that nobody asks for.
+    #[error("common_lb_config has no locality_weighted_lb_config, which they are for")]
+    UnusedLocalities,
+    /// A locality that no endpoint has.
+    #[error("no endpoint is in this locality")]
+    EmptyLocality,
+    /// All localities have weight zero.
+    #[error("the weights add up to zero")]
+    NoLocalityWeight,
+    /// A flag that is only there to be set.
+    #[error("has to be true")]
+    NotSet,
     /// A number of an enum that has no such value.
     #[error("the enum has no value {0}")]
     UnknownEnumValue(i32),

@@ -15,9 +15,11 @@ use sabir_router::matcher::Matcher;
 use sabir_router::split::WeightedSplit;
 use sabir_router::table::RouteTable;
 
-use super::cluster::{Clusters, Request, fallback};
+use super::balancing::fallback;
+use super::cluster::{Clusters, Request};
 use super::condition::condition;
 use super::filter::{self, Place};
+use super::hash_policy::hash_policy;
 use super::mutation::mutation;
 use super::problem::{Fault, Problems};
 use super::retry;
@@ -106,6 +108,7 @@ impl Routes<'_, '_> {
         let timeout = self
             .problems
             .timeout(&field, given.timeout.as_ref(), default);
+        let hash_policy = hash_policy(self.problems, &path.field("hash_policy"), given);
         let field = path.field("idle_timeout");
         let idle = given.idle_timeout.as_ref();
         let idle_timeout = self.problems.timeout(&field, idle, Duration::ZERO);
@@ -139,6 +142,7 @@ impl Routes<'_, '_> {
         Some(Forward {
             destination,
             timeout,
+            hash_policy,
             idle_timeout,
             caller_deadline,
             forward_deadline: given.forward_deadline,

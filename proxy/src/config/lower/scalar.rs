@@ -34,6 +34,37 @@ impl Problems {
         value.clamp(min, max)
     }
 
+    /// `value` if it is in `range`; else the nearest number that is, and a problem.
+    pub(super) fn fraction(
+        &mut self,
+        path: &FieldPath<'_>,
+        value: f64,
+        range: RangeInclusive<f64>,
+    ) -> f64 {
+        let (min, max) = range.into_inner();
+        if (min..=max).contains(&value) {
+            return value;
+        }
+        self.add(path, Fault::Fraction { value, min, max });
+        // Also what is not a number.
+        value.max(min).min(max)
+    }
+
+    /// The duration given, or `default`; more than zero.
+    pub(super) fn positive(
+        &mut self,
+        path: &FieldPath<'_>,
+        given: Option<&prost_types::Duration>,
+        default: Duration,
+    ) -> Duration {
+        let duration = self.duration(path, given, default);
+        if duration.is_zero() {
+            self.add(path, Fault::ZeroDuration);
+            return default;
+        }
+        duration
+    }
+
     /// The duration given, or `default`.
     pub(super) fn duration(
         &mut self,
