@@ -169,8 +169,9 @@ impl Head {
     /// with others is copied out of it, so that it does not keep all of that, unless somebody has
     /// looked into its metadata.
     pub fn kept(&self) -> Self {
-        let mut kept = self.clone();
+        // Before there is a copy that refers to it.
         let lies_alone = self.wire.is_unique() || self.wire.len() >= SHARED_FROM;
+        let mut kept = self.clone();
         if !lies_alone && self.metadata.get().is_none() {
             kept.wire = Bytes::copy_from_slice(&self.wire);
         }
