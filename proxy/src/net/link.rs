@@ -148,8 +148,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Link<S> {
     /// Writes what is due with one vectored write, until the socket takes no more.
     pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.out.has_remaining() {
-            let io = Pin::new(&mut self.io);
-            let n = ready!(tokio_util::io::poll_write_buf(io, cx, &mut self.out))?;
+            let n = ready!(write(Pin::new(&mut self.io), &mut self.out, cx))?;
             if n == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -303,6 +302,21 @@ impl Alarm {
         self.set_for = None;
         Poll::Ready(())
     }
+}
+
+/// Writes what is due at once.
+fn write<S: AsyncWrite>(
+    io: Pin<&mut S>,
+    out: &mut Output,
+    cx: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    // Most of the time it is one piece, which the kernel takes at less cost by itself.
+    if out.chunk().len() < out.remaining() {
+        return tokio_util::io::poll_write_buf(io, cx, out);
+    }
+    let n = ready!(io.poll_write(cx, out.chunk()))?;
+    out.advance(n);
+    Poll::Ready(Ok(n))
 }
 
 /// Bytes a peer may still send after our last word before it is cut off.
