@@ -1,6 +1,6 @@
 //! Where a message starts: what it is, for whom, and its metadata.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -68,6 +68,8 @@ struct Known {
     fields: Fields,
     /// A bit for each field that was rewritten.
     rewritten: u8,
+    /// How often values of other names were looked for, one name at a time.
+    looks: Cell<u8>,
     /// Values that are not on the wire.
     owned: Vec<u8>,
     /// What is wrong with the content.
@@ -252,16 +254,36 @@ impl Head {
         match name.known() {
             name::Known::Protocol => Some(self.source.protocol.as_bytes()),
             name::Known::Field(i) => self.field(Field::ALL[i as usize]),
-            name::Known::Pair => self.metadata().all(name).next(),
+            name::Known::Pair => match self.search(name).map(|found| found.first_on_wire()) {
+                Some(Ok(span)) => span.map(|span| span.of(&self.wire)),
+                // What had to be decoded has to stay somewhere.
+                Some(Err(_)) | None => self.metadata().all(name).next(),
+            },
         }
     }
 
     /// Runs `test` on each value of `name` until one passes; says whether one did.
     pub fn any(&self, name: &Name, mut test: impl FnMut(&[u8]) -> bool) -> bool {
         match name.known() {
-            name::Known::Pair => self.metadata().all(name).any(test),
+            name::Known::Pair => match self.search(name) {
+                Some(found) => found.found().any(test),
+                None => self.metadata().all(name).any(test),
+            },
             _ => self.get(name).is_some_and(&mut test),
         }
+    }
+
+    /// Looks for the values of `name` alone, which takes no allocation and less time than to list
+    /// all pairs. `None` if these are listed, or were better: for who looks often, or for a fault,
+    /// which has to be kept.
+    fn search(&self, name: &Name) -> Option<Metadata> {
+        if self.metadata.get().is_some() || self.known.looks.get() >= FEW_LOOKS {
+            return None;
+        }
+        self.known.looks.set(self.known.looks.get() + 1);
+        let mut found = Metadata::searching(self.wire.clone(), name);
+        (self.source.parse)(self, &mut found);
+        found.fault().is_none().then_some(found)
     }
 
     /// Key-value pairs of the message, parsed if nobody did so far.
@@ -301,6 +323,9 @@ impl Head {
 /// Messages at least this long are kept where they lie, in bytes.
 const SHARED_FROM: usize = 4 << 10;
 
+/// Looks for single names after which all pairs are listed.
+const FEW_LOOKS: u8 = 2;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -323,7 +348,11 @@ mod tests {
         let head = head();
         assert_eq!(head.get(&Name::new("service")), Some(&b"svc"[..]));
         assert_eq!(head.get(&Name::new("protocol")), Some(&b"toy"[..]));
-        assert!(head.metadata.get().is_none());
+        assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
+        assert_eq!(head.get(&Name::new("absent")), None);
+        assert!(head.metadata.get().is_none(), "a look or two list nothing");
+        assert!(head.any(&Name::new("k"), |value| value == b"v"));
+        assert!(head.metadata.get().is_some(), "the third does");
         assert_eq!(head.get(&Name::new("K")), Some(&b"v"[..]));
         assert_eq!(head.get(&Name::new("group")), Some(&b"v"[..]));
         assert!(!head.is_modified());

@@ -1,6 +1,7 @@
 //! Key-value pairs of a message, as spans into the bytes it arrived in.
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::name::{Field, Name};
 
@@ -66,6 +67,11 @@ impl Text {
         })
     }
 
+    /// Where it is on the wire, if it is there.
+    fn span(self) -> Option<Span> {
+        (self.0.start & Self::OWN == 0).then_some(self.0)
+    }
+
     pub(crate) fn of<'a>(self, wire: &'a [u8], owned: &'a [u8]) -> Option<&'a [u8]> {
         if self == Self::ABSENT {
             return None;
@@ -123,7 +129,26 @@ pub struct Metadata {
     block: Option<Span>,
     fault: Option<Malformed>,
     modified: bool,
+    search: Option<Search>,
 }
+
+/// The values of one name, for those who want no others: nothing else is listed.
+#[derive(Clone, Debug)]
+struct Search {
+    name: Name,
+    found: SmallVec<[Text; 2]>,
+}
+
+impl Search {
+    fn see(&mut self, name: &[u8], value: impl FnOnce() -> Text) {
+        if self.name.matches(name) {
+            self.found.push(value());
+        }
+    }
+}
+
+/// A value that is not on the wire as it is.
+pub(crate) struct Decoded;
 
 /// Bytes that do not follow the protocol's specification.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
@@ -145,19 +170,55 @@ impl Metadata {
         }
     }
 
+    /// Is listed into like others, and keeps the values of `name` alone.
+    pub(crate) fn searching(wire: Bytes, name: &Name) -> Self {
+        let search = Search {
+            name: name.clone(),
+            found: SmallVec::new(),
+        };
+        Self {
+            wire,
+            search: Some(search),
+            ..Self::default()
+        }
+    }
+
+    /// Values that a search has found, in order.
+    pub(crate) fn found(&self) -> impl Iterator<Item = &[u8]> {
+        let found = self.search.iter().flat_map(|search| &search.found);
+        found.map(|value| value.of(&self.wire, &self.owned).unwrap_or_default())
+    }
+
+    /// The first value that a search has found, if it lies on the wire or is none; else `Err`.
+    pub(crate) fn first_on_wire(&self) -> Result<Option<Span>, Decoded> {
+        match self.search.as_ref().and_then(|search| search.found.first()) {
+            None => Ok(None),
+            Some(value) => value.span().map(Some).ok_or(Decoded),
+        }
+    }
+
     /// Appends a pair found on the wire; `raw` is the range to cut to remove it.
     pub fn push(&mut self, name: Span, value: Span, raw: Span) {
+        if let Some(search) = &mut self.search {
+            return search.see(name.of(&self.wire), || Text::wire(value));
+        }
         self.insert(Text::wire(name), Text::wire(value), raw, Fate::Kept);
     }
 
     /// Appends a pair found on the wire whose value had to be decoded.
     pub fn push_decoded(&mut self, name: Span, value: &[u8], raw: Span) {
+        if let Some(search) = &mut self.search {
+            return search.see(name.of(&self.wire), || Text::own(&mut self.owned, value));
+        }
         let value = Text::own(&mut self.owned, value);
         self.insert(Text::wire(name), value, raw, Fate::Kept);
     }
 
     /// Appends a pair found on the wire of which both sides had to be decoded.
     pub fn push_owned(&mut self, name: &[u8], value: &[u8], raw: Span) {
+        if let Some(search) = &mut self.search {
+            return search.see(name, || Text::own(&mut self.owned, value));
+        }
         let name = Text::own(&mut self.owned, name);
         let value = Text::own(&mut self.owned, value);
         self.insert(name, value, raw, Fate::Kept);

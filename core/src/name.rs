@@ -1,5 +1,7 @@
 //! Names of metadata: the well-known ones every codec fills, and any other.
 
+use std::sync::Arc;
+
 /// Codec that read the message, as in configuration (`dubbo`).
 pub const PROTOCOL: &str = "protocol";
 /// Service: Dubbo interface, Motan path, HTTP authority, Thrift multiplexed service.
@@ -56,7 +58,7 @@ impl Field {
 /// Names compare without regard to ASCII case.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct Name {
-    text: Box<str>,
+    text: Arc<str>,
     known: Known,
 }
 

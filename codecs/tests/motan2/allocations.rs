@@ -48,10 +48,18 @@ fn fields_take_none() {
 }
 
 #[test]
-fn a_look_at_pairs_takes_a_list_of_them() {
+fn a_look_or_two_at_pairs_take_none_and_more_a_list_of_them() {
     let source = Name::new("M_s");
-    let looked = |head: &mut Head| assert_eq!(head.get(&source), Some(&b"app1"[..]));
-    let count = allocations(&messages::m1(), looked);
+    let looked = |times: usize| {
+        let source = &source;
+        move |head: &mut Head| {
+            for _ in 0..times {
+                assert_eq!(head.get(source), Some(&b"app1"[..]));
+            }
+        }
+    };
+    assert_eq!(allocations(&messages::m1(), looked(2)), 0);
+    let count = allocations(&messages::m1(), looked(5));
     assert!((1..=4).contains(&count), "{count}");
 }
 

@@ -12,6 +12,7 @@ use super::side::{Promises, Side, Streams};
 use crate::connection::{ConnectionError, Event, EventKind};
 use crate::frame::{Frame, Reason, StreamId};
 use crate::head::{Head, Kind};
+use crate::name::Name;
 use crate::outcome::{Code, Reply};
 use crate::protocol::{Limits, Protocol, Role};
 
@@ -366,6 +367,7 @@ impl Arrived {
 
 /// All that can be told of a head.
 pub fn describe(head: &Head) -> String {
+    single_looks_agree(head);
     let pairs: Vec<_> = head
         .metadata()
         .iter()
@@ -388,6 +390,29 @@ pub fn describe(head: &Head) -> String {
     let said =
         format!("{kind:?} {end} {outcome:?} {echo:?} {bound} {stage:?} {idempotent} {timeout:?}");
     format!("{said} {fields:?} {fault:?} {pairs:?}")
+}
+
+/// Whoever looks for one name finds what is listed under it.
+fn single_looks_agree(head: &Head) {
+    let listed = head.clone();
+    for (name, _) in listed.metadata().iter() {
+        let Ok(name) = std::str::from_utf8(name) else {
+            continue;
+        };
+        let name = Name::new(name);
+        // Those that a codec knows apart are found elsewhere.
+        if name.field().is_some() || name.is_protocol() {
+            continue;
+        }
+        let values: Vec<_> = listed.metadata().all(&name).collect();
+        let mut found = Vec::new();
+        head.clone().any(&name, |value| {
+            found.push(value.to_vec());
+            false
+        });
+        assert_eq!(found, values, "values of {name}");
+        assert_eq!(head.clone().get(&name), values.first().copied());
+    }
 }
 
 fn lossy(bytes: &[u8]) -> String {
