@@ -131,8 +131,8 @@ def stopped_gracefully(world):
     expect(two.leaving.ask("stop", grace=10), "it did not stop")
     answers = running.result()
     same(sum(answers.values()), 4000, "calls")
-    failed = [answer for answer in answers if answer.startswith("failed")]
-    expect(set(failed) <= {"failed 1: CANCELLED"}, "failed:", answers)
+    failed = {answer: count for answer, count in answers.items() if answer.startswith("failed")}
+    expect(set(failed) <= {"failed 1: CANCELLED"} and sum(failed.values()) <= 8, "failed:", answers)
     expect(answers.get(two.staying.name, 0) > 3000, "the other did not take over:", answers)
 
 
