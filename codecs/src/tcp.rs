@@ -7,36 +7,56 @@
 //! Nothing can be routed on but what the connection itself tells, and the `protocol`.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use sabir_core::connection::{
     Connection, ConnectionError, Event, EventKind, SendError, Turn, Written,
 };
-use sabir_core::frame::{Frame, StreamId};
+use sabir_core::frame::{Frame, Reason, StreamId};
 use sabir_core::head::{Echo, Head, Kind, Stage};
 use sabir_core::outcome::Reply;
 use sabir_core::protocol::{Capabilities, Limits, OptionsError, Protocol, Role, Sniff};
 use serde_json::Value;
 
+use crate::http1::seconds;
+
 /// Name in configuration.
 pub const NAME: &str = "tcp";
 
-/// The protocol of bytes that nobody understands. It has no options.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Tcp;
+/// The protocol of bytes that nobody understands.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Tcp {
+    /// `tunnel_timeout`, in seconds: how long a tunnel may be silent both ways, also one of which one
+    /// side has ended and the other does not. Listeners. Default 3600 s, as of HTTP's tunnels; 0 for
+    /// none.
+    pub tunnel_timeout: Option<Duration>,
+}
 
-/// Makes the protocol; `options` must be empty.
+impl Default for Tcp {
+    fn default() -> Self {
+        Self {
+            tunnel_timeout: Some(Duration::from_secs(3600)),
+        }
+    }
+}
+
+/// Makes the protocol from its options.
 ///
 /// # Errors
-/// Any option, as there is none.
+/// Unknown options, and a timeout that is none.
 pub fn factory(options: &Value) -> Result<Arc<dyn Protocol>, OptionsError> {
-    match options.as_object().and_then(|o| o.keys().next()) {
-        Some(unknown) => Err(OptionsError(format!(
-            "unknown option `{unknown}`; there is none"
-        ))),
-        None => Ok(Arc::new(Tcp)),
+    let mut tcp = Tcp::default();
+    for (key, value) in options.as_object().into_iter().flatten() {
+        match key.as_str() {
+            "tunnel_timeout" => tcp.tunnel_timeout = seconds(key, value)?,
+            _ => {
+                let error = format!("unknown option {key}; tcp knows tunnel_timeout");
+                return Err(OptionsError(error));
+            }
+        }
     }
+    Ok(Arc::new(tcp))
 }
 
 impl Protocol for Tcp {
@@ -57,7 +77,8 @@ impl Protocol for Tcp {
         Box::new(Tunnel {
             role,
             stream: StreamId(1),
-            opened: now,
+            timeout: self.tunnel_timeout,
+            moved: now,
             state: State::Idle,
             unread: 0,
             received_all: false,
@@ -75,7 +96,10 @@ impl Protocol for Tcp {
 struct Tunnel {
     role: Role,
     stream: StreamId,
-    opened: Instant,
+    /// How long both directions may be silent.
+    timeout: Option<Duration>,
+    /// When something last came or went, or else the connection.
+    moved: Instant,
     state: State,
     /// Bytes that arrived and were not passed on yet.
     unread: usize,
@@ -123,6 +147,7 @@ impl Connection for Tunnel {
             return Ok(());
         }
         self.begin(turn);
+        self.moved = turn.now;
         let bytes = input.split().freeze();
         self.unread += bytes.len();
         self.push(Frame::Data { bytes, end: false }, turn);
@@ -138,6 +163,7 @@ impl Connection for Tunnel {
             return Ok(());
         }
         self.begin(turn);
+        self.moved = turn.now;
         self.received_all = true;
         let bytes = input.split().freeze();
         self.unread += bytes.len();
@@ -155,6 +181,7 @@ impl Connection for Tunnel {
         if self.state == State::Over || (self.sent_all && !is_reset) {
             return Err(SendError::Closed);
         }
+        self.moved = turn.now;
         match frame {
             Frame::Head(head) => self.sent_all = head.end,
             Frame::Data { bytes, end } => {
@@ -200,14 +227,28 @@ impl Connection for Tunnel {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let begins = self.role == Role::Server && self.state == State::Idle;
-        begins.then_some(self.opened)
+        match (self.role, self.state) {
+            (Role::Client, _) | (_, State::Over) => None,
+            (Role::Server, State::Idle) => Some(self.moved),
+            // A time that cannot be counted is none that anybody will see the end of.
+            (Role::Server, State::Begun) => self.moved.checked_add(self.timeout?),
+        }
     }
 
     /// The server may be the first to speak, so the exchange begins without a word of the client.
     fn handle_timeout(&mut self, turn: &mut Turn<'_>) -> Result<(), ConnectionError> {
-        if self.role == Role::Server {
+        if self.next_timeout().is_none_or(|at| at > turn.now) {
+            return Ok(());
+        }
+        if self.state == State::Idle {
+            self.moved = turn.now;
             self.begin(turn);
+        } else if self.wants_read() {
+            self.state = State::Over;
+            self.push(Frame::Reset(Reason::Cancelled), turn);
+        } else {
+            // The proxy itself is the one that does not read.
+            self.moved = turn.now;
         }
         Ok(())
     }

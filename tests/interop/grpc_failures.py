@@ -11,7 +11,6 @@ from process import free_port, wait_until
 
 THREADS = 16
 LOST = "the connection to the endpoint was lost"
-UNREACHED = "the endpoint could not be reached"
 
 
 class Refusing:
@@ -107,17 +106,18 @@ def killed(world):
 
 
 def killed_under_load(world):
-    """Of calls in flight on the dead server each fails as unavailable; no other does."""
+    """Of calls in flight on the dead server each fails as unavailable; no other does, those least of all that
+    did not reach it."""
     two = TwoServers(world, "grpc-killed-load")
-    running = two.client.send("hammer", port=two.port, threads=THREADS, calls=400)
+    running = two.client.send("hammer", port=two.port, threads=THREADS, calls=200)
     wait_until(lambda: two.leaving.count("Whoami") > 200, "load")
     two.leaving.kill()
     answers = running.result()
-    same(sum(answers.values()), THREADS * 400, "calls")
+    same(sum(answers.values()), THREADS * 200, "calls")
     failed = {answer: count for answer, count in answers.items() if answer.startswith("failed")}
-    expect(sum(failed.get(lost, 0) for lost in failed if LOST in lost) <= THREADS, "lost:", failed)
-    expect(all(answer.startswith("failed 14:") for answer in failed), "failed otherwise:", failed)
-    expect(answers.get(two.staying.name, 0) > THREADS * 200, "the other did not take over:", answers)
+    expect(all(answer.startswith(f"failed 14: {LOST}") for answer in failed), "failed otherwise:", failed)
+    expect(sum(failed.values()) <= THREADS, "lost:", failed)
+    expect(answers.get(two.staying.name, 0) > THREADS * 100, "the other did not take over:", answers)
 
 
 def stopped_gracefully(world):
@@ -131,9 +131,8 @@ def stopped_gracefully(world):
     expect(two.leaving.ask("stop", grace=10), "it did not stop")
     answers = running.result()
     same(sum(answers.values()), 4000, "calls")
-    failed = [answer for answer in answers if answer.startswith("failed")]
-    allowed = ("failed 1: CANCELLED", f"failed 14: {UNREACHED}")
-    expect(all(answer in allowed for answer in failed), "failed:", answers)
+    failed = {answer: count for answer, count in answers.items() if answer.startswith("failed")}
+    expect(set(failed) <= {"failed 1: CANCELLED"} and sum(failed.values()) <= 8, "failed:", answers)
     expect(answers.get(two.staying.name, 0) > 3000, "the other did not take over:", answers)
 
 

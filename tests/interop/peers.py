@@ -65,17 +65,17 @@ def _run(what, command, folder):
         raise PeerError(f"{what} build failed:\n{done.stdout.decode(errors='replace')[-3000:]}")
 
 
-def _java(kind, main, arguments):
+def java(kind, main, arguments):
     home = WORK / JAVA[kind]
     return ["java", *JVM_OPTIONS, "-cp", f"{home}/classes:{home}/lib/*", f"org.sabir.demo.{main}", *arguments]
 
 
-def provider(kind, name, port, *protocol):
+def provider(kind, name, port, *protocol, group=GROUP):
     """Command and environment of a provider, which speaks Dubbo unless `protocol` is "tri"."""
-    arguments = [name, str(port), GROUP, VERSION, *protocol]
+    arguments = [name, str(port), group, VERSION, *protocol]
     if kind == GO:
         return [WORK / "dubbo-go/peer", "provider", *arguments], {}
-    return _java(kind, "ProviderMain", arguments), {"DUBBO_IP_TO_BIND": LOOPBACK, "DUBBO_IP_TO_REGISTRY": LOOPBACK}
+    return java(kind, "ProviderMain", arguments), {"DUBBO_IP_TO_BIND": LOOPBACK, "DUBBO_IP_TO_REGISTRY": LOOPBACK}
 
 
 class Provider(Peer):
@@ -101,7 +101,7 @@ class Consumer(Peer):
         if kind == GO:
             command = [WORK / "dubbo-go/peer", "consumer", name]
         else:
-            command = _java(kind, "ConsumerMain", [name])
+            command = java(kind, "ConsumerMain", [name])
         super().__init__(name, command)
 
     def target(self, *ports, service=SERVICE, single=False, **options):

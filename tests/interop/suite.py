@@ -5,6 +5,7 @@ import fcntl
 import re
 import sys
 import time
+from collections import Counter
 from contextlib import contextmanager
 
 import dubbo_direct
@@ -32,6 +33,7 @@ import thrift_matrix
 import thrift_peers
 import thrift_traffic
 import triple_matrix
+import triple_streams
 from process import WORK, PeerError, end, end_all, running
 
 
@@ -74,16 +76,23 @@ def selected(options):
     cases = [*dubbo_matrix.direct_cases(), *dubbo_direct.cases()]
     cases += [*motan_matrix.direct_cases(), *thrift_matrix.direct_cases(), *grpc_matrix.direct_cases()]
     cases += [*grpc_traffic.direct_cases(), *http2_matrix.direct_cases(), *triple_matrix.direct_cases()]
-    cases += http1_matrix.direct_cases()
+    cases += [*triple_streams.cases("direct"), *http1_matrix.direct_cases()]
     if not options.direct:
         cases += [*dubbo_matrix.proxy_cases(), *dubbo_traffic.cases(), *dubbo_failures.cases()]
         cases += [*motan_matrix.proxy_cases(), *motan_traffic.cases(), *motan_failures.cases()]
         cases += [*thrift_matrix.proxy_cases(), *thrift_traffic.cases(), *grpc_matrix.proxy_cases()]
         cases += [*grpc_traffic.proxy_cases(), *grpc_failures.cases()]
-        cases += [*http2_matrix.proxy_cases(), *triple_matrix.proxy_cases()]
+        cases += [*http2_matrix.proxy_cases(), *triple_matrix.proxy_cases(), *triple_streams.cases("sabir")]
         cases += [*http1_matrix.proxy_cases(), *http1_traffic.cases(), *http1_failures.cases()]
         cases += http1_smuggling.cases()
     return [case for case in cases if not options.k or re.search(options.k, case.name)]
+
+
+def counted(cases):
+    """How many cases there are of each family of protocols, and in all."""
+    families = (re.search("motan|thrift|grpc|triple|http2|h2spec|http1|websocket", case.name) for case in cases)
+    names = (SAME.get(found[0], found[0]) if found else "dubbo" for found in families)
+    return [f"{count} {name}" for name, count in Counter(names).items()] + [f"{len(cases)} in all"]
 
 
 def kinds_of(cases):
@@ -146,8 +155,12 @@ def main():
     parser.add_argument("--direct", action="store_true", help="only peers with each other, without sabir")
     parser.add_argument("--strict", action="store_true", help="a skipped case is a failure")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    parser.add_argument("--count", action="store_true", help="print how many cases each family of protocols has and stop")
     options = parser.parse_args()
     cases = selected(options)
+    if options.count:
+        print("\n".join(counted(cases)))
+        return 0
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0
@@ -161,6 +174,8 @@ def main():
     return 1 if counts["FAIL"] or options.strict and counts["skip"] else 0
 
 
+# Names that cases of a family have instead of its own.
+SAME = {"h2spec": "http2", "websocket": "http1"}
 # Families of peers that are built together.
 BUILDERS = [
     ({*peers.JAVA, peers.GO}, peers.build),

@@ -11,11 +11,11 @@ KINDS = [JAVA, GO]
 class Provider(Peer):
     """A provider process that speaks Triple and nothing else."""
 
-    def __init__(self, kind, name):
+    def __init__(self, kind, name, group=peers.GROUP):
         self.kind = kind
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        super().__init__(name, *peers.provider(kind, name, self.port, "tri"))
+        super().__init__(name, *peers.provider(kind, name, self.port, "tri", group=group))
 
     def count(self, method):
         """How many calls of `method` have arrived so far."""

@@ -38,8 +38,13 @@ impl Tunnel {
     }
 
     async fn of(protocol: &'static str, route: &str) -> Self {
+        Self::with(protocol, route, "{}").await
+    }
+
+    async fn with(protocol: &'static str, route: &str, options: &str) -> Self {
         let socket = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let setup = Setup::one([socket.local_addr().unwrap()]).protocol(protocol);
+        let setup = setup.listener(format!("protocol_options: {options}"));
         let running = setup.routes([route]).start().await;
         let mut client = TcpStream::connect(running.at("in")).await.unwrap();
         if protocol == "http1" {
@@ -296,4 +301,32 @@ async fn calls_for_which_there_was_no_room_are_answered_though_the_client_has_en
     answered.sort_unstable();
     assert_eq!(answered, (0..50).collect::<Vec<_>>());
     running.assert_balanced().await;
+}
+
+#[tokio::test]
+async fn a_tunnel_that_nobody_uses_or_ends_is_closed() {
+    const SHORT: &str = "{tunnel_timeout: 0.3}";
+    let route = "{route: {cluster: main, timeout: 0s}}";
+    let idle = "{route: {cluster: main, timeout: 0s, idle_timeout: 0.3s}}";
+    for (route, options) in [(route, SHORT), (idle, "{}")] {
+        for ended in [false, true] {
+            let mut tunnel = Tunnel::with("tcp", route, options).await;
+            tunnel
+                .server
+                .write_all(b"hello, and no more")
+                .await
+                .unwrap();
+            tunnel.client_hears(b"hello, and no more").await;
+            if ended {
+                tunnel.server.shutdown().await.unwrap();
+                assert_eq!(rest(&mut tunnel.client).await, b"");
+            }
+            tunnel.running.assert_balanced().await;
+            let connections = "sabir_upstream_cx_active";
+            tunnel.running.until(connections, |n| n == 0).await;
+            let mut byte = [0];
+            let end = timeout(PATIENCE, tunnel.server.read(&mut byte)).await;
+            assert!(matches!(end.expect("in time"), Ok(0) | Err(_)));
+        }
+    }
 }

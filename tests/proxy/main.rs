@@ -16,6 +16,7 @@ mod filters;
 mod half_closed;
 mod http1;
 mod http2;
+mod hyper;
 mod limits;
 mod live;
 mod mutation;

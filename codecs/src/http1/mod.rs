@@ -60,6 +60,7 @@ mod target;
 
 use crate::http2;
 
+pub(crate) use options::seconds;
 pub use options::{HeadLimits, Options, Underscores, factory};
 
 /// Name in configuration, metrics and logs.

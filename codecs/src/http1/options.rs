@@ -180,7 +180,8 @@ fn size(key: &str, value: &Value) -> Result<usize, OptionsError> {
     number.ok_or_else(|| wrong(key, "a whole number from 1 to 2^53"))
 }
 
-fn seconds(key: &str, value: &Value) -> Result<Option<Duration>, OptionsError> {
+/// A time in seconds; `None` for 0.
+pub(crate) fn seconds(key: &str, value: &Value) -> Result<Option<Duration>, OptionsError> {
     let number = value.as_f64().filter(|n| (0.0..=LONGEST).contains(n));
     let seconds = number.ok_or_else(|| wrong(key, "a number of seconds from 0 to a year"))?;
     Ok((seconds > 0.0).then(|| Duration::from_secs_f64(seconds)))

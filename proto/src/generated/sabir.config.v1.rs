@@ -1046,7 +1046,8 @@ pub struct Route {
     /// Absent: every request.
     #[prost(message, optional, tag = "2")]
     pub r#match: ::core::option::Option<Match>,
-    /// Applied to the request before it goes to the cluster.
+    /// Applied to the request before it goes to the cluster, whose endpoints must
+    /// speak what can carry the change, too.
     #[prost(message, optional, tag = "5")]
     pub request_mutation: ::core::option::Option<MetadataMutation>,
     /// Applied to the response before the caller gets it, except to one that sabir
@@ -1109,8 +1110,9 @@ pub struct RouteAction {
     /// old connection took with it as it closed.
     #[prost(message, optional, boxed, tag = "6")]
     pub retry_policy: ::core::option::Option<::prost::alloc::boxed::Box<RetryPolicy>>,
-    /// How long a streamed call may stand still in both directions. Absent or 0s:
-    /// as long as it may take.
+    /// How long a streamed call or a tunnel may stand still in both directions.
+    /// Absent or 0s: as long as it may take; tunnels of http1 and tcp have a limit of
+    /// their own, the option tunnel_timeout of the listener's protocol, 3600s.
     #[prost(message, optional, tag = "10")]
     pub idle_timeout: ::core::option::Option<::prost_types::Duration>,
     /// Whether the deadline that the caller itself gives counts where it is stricter

@@ -132,3 +132,57 @@ fn pairs_are_changed_where_the_transport_of_the_listener_has_a_place_for_them() 
         assert!(changed.is_none_or(|errors| errors.contains("lane")));
     }
 }
+
+#[test]
+fn pairs_are_changed_where_the_transport_of_the_cluster_has_a_place_for_them() {
+    let lane = "{set: {lane: blue}}";
+    let of_route = (
+        format!(", request_mutation: {lane}"),
+        "f:4:56: listeners[0].route_configuration.routes[0].request_mutation",
+    );
+    let of_filter = (
+        format!(", filters: [{{type: metadata, config: {{request: {lane}}}}}]"),
+        "f:4:83: listeners[0].route_configuration.routes[0].filters[0].config",
+    );
+    for (change, place) in [of_route, of_filter] {
+        for (transport, has_pairs) in [
+            ("auto", true),
+            ("header", true),
+            ("framed", false),
+            ("unframed", false),
+        ] {
+            for listener in ["", "\n  protocol_options: {transport: header}"] {
+                let listener = format!("protocol: thrift{listener}");
+                let cluster = format!("protocol_options: {{transport: {transport}}}");
+                let refused = load(&text(&listener, &change, &cluster)).err();
+                let expected = (!has_pairs).then(|| {
+                    format!("{place}: `thrift`, as the endpoints of `a` speak it, cannot change `lane` on requests: these carry no metadata of this kind")
+                });
+                assert_eq!(refused, expected, "{transport}");
+            }
+        }
+    }
+    let method = ", request_mutation: {set: {service: Demo, method: touch}}";
+    let framed = "protocol_options: {transport: framed}";
+    let renamed = load(&text("protocol: thrift", method, framed));
+    assert!(renamed.is_ok(), "{:?}", renamed.err());
+}
+
+#[test]
+fn a_change_that_neither_side_can_make_is_a_problem_once() {
+    let framed = "protocol_options: {transport: framed}";
+    let lane = ", request_mutation: {set: {lane: blue}}";
+    let listener = format!("protocol: thrift\n  {framed}");
+    let refused = load(&text(&listener, lane, framed)).err();
+    let refused = refused.expect("no place for it");
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+}
+
+#[test]
+fn a_filter_of_the_listener_may_change_what_routes_alone_look_at() {
+    let filter = "filters: [{type: metadata, config: {request: {set: {lane: blue}}}}]";
+    let listener = format!("protocol: thrift\n  {filter}");
+    let framed = "protocol_options: {transport: framed}";
+    let loaded = load(&text(&listener, "", framed));
+    assert!(loaded.is_ok(), "{:?}", loaded.err());
+}

@@ -2,6 +2,8 @@
 //
 //	peer provider NAME PORT GROUP VERSION [tri]
 //	peer consumer NAME
+//	peer stream-provider NAME PORT
+//	peer stream-consumer NAME
 package main
 
 import (
@@ -35,8 +37,12 @@ func main() {
 		err = provide(control, os.Args[2:])
 	case len(os.Args) == 3 && os.Args[1] == "consumer":
 		err = consume(control, os.Args[2])
+	case len(os.Args) == 4 && os.Args[1] == "stream-provider":
+		err = provideStreams(control, os.Args[2], os.Args[3])
+	case len(os.Args) == 3 && os.Args[1] == "stream-consumer":
+		err = consumeStreams(control, os.Args[2])
 	default:
-		err = fmt.Errorf("usage: peer provider NAME PORT GROUP VERSION [tri] | peer consumer NAME")
+		err = fmt.Errorf("usage: peer [stream-]provider NAME PORT [GROUP VERSION [tri]] | peer [stream-]consumer NAME")
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

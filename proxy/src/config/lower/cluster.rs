@@ -7,13 +7,14 @@ use std::time::Duration;
 use sabir_core::protocol::{self, Protocol, Registry};
 use sabir_proto::config::v1;
 use sabir_proto::path::FieldPath;
-use sabir_router::action::{ClusterId, Target};
+use sabir_router::action::{ClusterId, Forward, Target};
 use sabir_router::cluster::{self, Fallback};
 use sabir_router::limits::{self, CircuitBreaker};
 use serde_json::Value;
 
 use super::balancing;
 use super::listener::{self, Spoken};
+use super::mutation::Change;
 use super::problem::{Fault, Problems};
 use super::retry;
 use super::scalar::{Unique, free_form};
@@ -31,6 +32,8 @@ struct Draft<'a> {
     balancing: cluster::Cluster,
     /// Positions of the listeners whose routes lead here, in order.
     listeners: Vec<usize>,
+    /// What these routes change on requests.
+    changes: Vec<Arc<[Change]>>,
 }
 
 /// What a route asks a cluster for.
@@ -69,6 +72,7 @@ impl<'a> Clusters<'a> {
                 given,
                 balancing,
                 listeners: Vec::new(),
+                changes: Vec::new(),
             });
         }
         Self { drafts, positions }
@@ -103,6 +107,14 @@ impl<'a> Clusters<'a> {
             cluster: ClusterId(position as u32),
             subset,
         })
+    }
+
+    /// Notes what a route changes on the requests that it sends as `forward` says.
+    pub(super) fn demand(&mut self, forward: &Forward, changes: &Arc<[Change]>) {
+        for target in forward.targets().filter(|_| !changes.is_empty()) {
+            let draft = &mut self.drafts[target.cluster.0 as usize];
+            draft.changes.push(Arc::clone(changes));
+        }
     }
 
     /// The clusters, once every route is resolved. All are there if there are no
@@ -211,6 +223,9 @@ impl Draft<'_> {
         let buffer = given.per_connection_buffer_limit_bytes;
         let buffer_limit = listener::buffer_limit(problems, path, buffer);
         let (protocol, protocol_options) = protocol?;
+        for change in self.changes.iter().flat_map(|changes| changes.iter()) {
+            change.check(problems, &given.name, &*protocol);
+        }
         Some(Cluster {
             name: given.name.as_str().into(),
             protocol,

@@ -14,7 +14,7 @@ use sabir_proto::path::FieldPath;
 use sabir_router::matcher::Matcher;
 
 use super::condition::condition;
-use super::mutation::check;
+use super::mutation::{Change, changes, check};
 use super::problem::{Fault, Problems};
 use super::scalar::{Unique, free_form};
 
@@ -29,28 +29,32 @@ pub(super) struct Place<'a> {
     pub(super) base: usize,
 }
 
-/// The chain at `path`.
+/// The chain at `path`, and what its filters change on requests.
 pub(super) fn chain(
     problems: &mut Problems,
     path: &FieldPath<'_>,
     filters: &[v1::Filter],
     place: Place<'_>,
-) -> Chain {
+) -> (Chain, Vec<Change>) {
     let (count, limit) = (place.base + filters.len(), Chain::MAX_FILTERS);
     if count > limit && !filters.is_empty() {
         problems.add(path, Fault::TooManyFilters { count, limit });
     }
-    let mut names = Unique::default();
+    let (mut names, mut changed) = (Unique::default(), Vec::new());
     let made: Vec<_> = filters
         .iter()
         .enumerate()
         .filter_map(|(i, filter)| {
             let path = path.index(i);
             name(problems, &path, &mut names, filter);
-            one(problems, &path, filter, place)
+            let made = one(problems, &path, filter, place)?;
+            if let Some((request, _)) = made.mutations() {
+                changed.extend(changes(&path.field("config"), request, place.protocol));
+            }
+            Some(made)
         })
         .collect();
-    Chain::new(made, place.base)
+    (Chain::new(made, place.base), changed)
 }
 
 fn name(problems: &mut Problems, path: &FieldPath<'_>, names: &mut Unique, filter: &v1::Filter) {

@@ -145,7 +145,8 @@ impl<'a> Lowering<'a> {
             let (path, spoken) = (path.index(i), &spoken[i]);
             let place = self.place(spoken.protocol.as_deref(), 0);
             let filters = path.field("filters");
-            let filters = filter::chain(&mut self.problems, &filters, &given.filters, place);
+            // What they change, routes may look at, whatever endpoints hear of it.
+            let (filters, _) = filter::chain(&mut self.problems, &filters, &given.filters, place);
             let place = Place {
                 base: given.filters.len(),
                 ..place

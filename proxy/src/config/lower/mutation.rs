@@ -57,6 +57,44 @@ pub(super) fn check(
     }
 }
 
+/// A name that a route changes on requests, before a cluster's protocol has to write them.
+pub(super) struct Change {
+    path: String,
+    name: Name,
+}
+
+/// The changes of `mutation`, given at `path`, that `listener` can make. That it cannot make others
+/// is a problem already.
+pub(super) fn changes(
+    path: &FieldPath<'_>,
+    mutation: &Mutation,
+    listener: Option<&dyn Protocol>,
+) -> Vec<Change> {
+    let capabilities = listener.map(Protocol::capabilities);
+    let can = |name: &&Name| capabilities.is_some_and(|can| can.can_write_request(name));
+    let names = mutation.names().filter(can);
+    let change = |name: &Name| Change {
+        path: path.to_string(),
+        name: name.clone(),
+    };
+    names.map(change).collect()
+}
+
+impl Change {
+    /// Reports it if `protocol`, which the endpoints of `cluster` speak, has no place for it.
+    pub(super) fn check(&self, problems: &mut Problems, cluster: &str, protocol: &dyn Protocol) {
+        if let Some(reason) = reason(protocol, Messages::Requests, &self.name) {
+            let fault = Fault::NotWritableThere {
+                cluster: cluster.to_owned(),
+                protocol: protocol.name(),
+                name: self.name.to_string(),
+                reason,
+            };
+            problems.at(self.path.clone(), fault);
+        }
+    }
+}
+
 struct Reader<'a> {
     problems: &'a mut Problems,
     protocol: Option<&'a dyn Protocol>,
@@ -93,6 +131,16 @@ impl Reader<'_> {
 }
 
 fn refusal(protocol: &dyn Protocol, messages: Messages, name: &Name) -> Option<Fault> {
+    Some(Fault::NotWritable {
+        protocol: protocol.name(),
+        name: name.to_string(),
+        messages,
+        reason: reason(protocol, messages, name)?,
+    })
+}
+
+/// Why `protocol` cannot change `name` on such messages; `None` if it can.
+fn reason(protocol: &dyn Protocol, messages: Messages, name: &Name) -> Option<NotWritable> {
     let capabilities = protocol.capabilities();
     let writable = match messages {
         Messages::Requests => capabilities.can_write_request(name),
@@ -101,18 +149,12 @@ fn refusal(protocol: &dyn Protocol, messages: Messages, name: &Name) -> Option<F
     if writable {
         return None;
     }
-    let reason = match (name.field(), messages) {
+    Some(match (name.field(), messages) {
         _ if name.is_protocol() => NotWritable::Protocol,
         (Some(_), Messages::Requests) => NotWritable::Field {
             can: capabilities.rewritable,
         },
         (Some(_), Messages::Responses) => NotWritable::FieldOfResponse,
         (None, _) => NotWritable::NoMetadata,
-    };
-    Some(Fault::NotWritable {
-        protocol: protocol.name(),
-        name: name.to_string(),
-        messages,
-        reason,
     })
 }

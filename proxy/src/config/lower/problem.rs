@@ -186,6 +186,20 @@ pub enum Fault {
         /// Why it cannot.
         reason: NotWritable,
     },
+    /// Metadata that the protocol of the endpoints cannot carry as they speak it.
+    #[error(
+        "`{protocol}`, as the endpoints of `{cluster}` speak it, cannot change `{name}` on requests: {reason}"
+    )]
+    NotWritableThere {
+        /// The cluster that the route leads to.
+        cluster: String,
+        /// Its protocol.
+        protocol: &'static str,
+        /// The name of the metadata.
+        name: String,
+        /// Why it cannot.
+        reason: NotWritable,
+    },
     /// A value of metadata with an operator that cannot be understood.
     #[error("{0}")]
     Template(TemplateError),

@@ -1,6 +1,7 @@
 //! Tables of routes, resolved for the listener that uses them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use sabir_core::outcome::{Code, Reply};
@@ -20,7 +21,7 @@ use super::cluster::{Clusters, Request};
 use super::condition::condition;
 use super::filter::{self, Place};
 use super::hash_policy::hash_policy;
-use super::mutation::mutation;
+use super::mutation::{changes, mutation};
 use super::problem::{Fault, Problems};
 use super::retry;
 use super::scalar::Unique;
@@ -73,7 +74,13 @@ impl Routes<'_, '_> {
         let response = &given.response_mutation;
         let response = mutation("response_mutation", response, Messages::Responses);
         let field = path.field("filters");
-        let filters = filter::chain(self.problems, &field, &given.filters, self.place);
+        let (filters, mut changed) =
+            filter::chain(self.problems, &field, &given.filters, self.place);
+        let field = path.field("request_mutation");
+        changed.extend(changes(&field, &request, protocol));
+        if let Some(Action::Forward(forward)) = &action {
+            self.clusters.demand(forward, &Arc::from(changed));
+        }
         let rule = action::Route {
             name: given.name.as_str().into(),
             action: action?,
