@@ -39,7 +39,9 @@ pub fn parse(
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, LoadError> {
     let bootstrap = read_apart(file, bytes)?;
-    match lower::lower(&bootstrap, registries, previous) {
+    let snapshot = lower::lower(&bootstrap, registries, previous);
+    drop_apart(bootstrap);
+    match snapshot {
         Ok(snapshot) => Ok(snapshot),
         // Positions are made only now: kept for this, they would take more memory than all else.
         Err(problems) => {
@@ -62,6 +64,18 @@ fn read_apart(file: &str, bytes: &[u8]) -> Result<Bootstrap, yaml::Errors> {
             Err(_) => read(),
         }
     })
+}
+
+/// Drops what was read on a thread that ends: a thread that goes on keeps the first pieces that it
+/// frees for itself, and with them all that lies below.
+fn drop_apart(bootstrap: Bootstrap) {
+    let dropping = thread::Builder::new()
+        .name("config-drop".into())
+        .spawn(move || drop(bootstrap));
+    // Where the system has no room for a thread, the closure was dropped here.
+    if let Ok(thread) = dropping {
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+    }
 }
 
 /// Why there is no configuration in a file. Displayed with one line for each thing that is wrong.
