@@ -58,19 +58,45 @@ pub fn parse_message<M>(file: &str, bytes: &[u8]) -> Result<(M, SourceMap), Erro
 where
     M: prost::Name + Default,
 {
-    let descriptor = descriptor::of::<M>().expect("a message of the schema, as documented");
     let file: Arc<str> = file.into();
-    let refused = |(position, kind)| Errors::one(&file, position, kind);
+    let (wire, root) = encode::<M>(&file, bytes)?;
+    let message = decode(&file, root.position, &wire)?;
+    Ok((message, SourceMap::new(file, root)))
+}
+
+/// As [`parse`], for those who need no positions: the tree is gone before there is a message,
+/// so that both together never take memory.
+pub fn read(file: &str, bytes: &[u8]) -> Result<Bootstrap, Errors> {
+    let file: Arc<str> = file.into();
+    let (wire, root) = encode::<Bootstrap>(&file, bytes)?;
+    let position = root.position;
+    drop(root);
+    decode(&file, position, &wire)
+}
+
+/// The wire format of the message `M` in a file, and the file's tree.
+fn encode<M>(file: &Arc<str>, bytes: &[u8]) -> Result<(Vec<u8>, Arc<tree::Node>), Errors>
+where
+    M: prost::Name,
+{
+    let descriptor = descriptor::of::<M>().expect("a message of the schema, as documented");
+    let refused = |(position, kind)| Errors::one(file, position, kind);
     let root = text(bytes).and_then(tree::read).map_err(refused)?;
-    let mut reader = reader::Reader::new(Arc::clone(&file));
+    let mut reader = reader::Reader::new(Arc::clone(file));
     let mut wire = Vec::new();
     reader.message(&FieldPath::ROOT, &root, &descriptor, &mut wire);
     reader.finish()?;
-    let message = M::decode(wire.as_slice()).map_err(|error| {
+    Ok((wire, root))
+}
+
+fn decode<M>(file: &Arc<str>, position: Position, wire: &[u8]) -> Result<M, Errors>
+where
+    M: prost::Message + Default,
+{
+    M::decode(wire).map_err(|error| {
         let reason = error.to_string();
-        refused((root.position, ErrorKind::Encoding { reason }))
-    })?;
-    Ok((message, SourceMap::new(file, root)))
+        Errors::one(file, position, ErrorKind::Encoding { reason })
+    })
 }
 
 /// The text, without a byte order mark.

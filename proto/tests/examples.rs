@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use prost::Message as _;
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, SerializeOptions, Value};
 use sabir_proto::config::v1::{Bootstrap, listener::RouteSpecifier, route::Action};
 use sabir_proto::{descriptor, json, yaml};
 
@@ -72,6 +72,63 @@ fn json_is_canonical() {
     );
 }
 
+/// As protobuf's reflection writes it.
+fn reference(bootstrap: &Bootstrap) -> serde_json::Value {
+    let descriptor = descriptor::of::<Bootstrap>().expect("of the schema");
+    let wire = bootstrap.encode_to_vec();
+    let message = DynamicMessage::decode(descriptor, wire.as_slice()).expect("decodes");
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .skip_default_fields(true);
+    let json = message.serialize_with_options(serde_json::value::Serializer, &options);
+    json.expect("has a JSON form")
+}
+
+#[test]
+fn large_messages_are_written_in_pieces_as_at_once() {
+    let long = "x".repeat(10_000);
+    let mut bootstrap = parse(FULL);
+    assert_eq!(json::to_json(&bootstrap).unwrap(), reference(&bootstrap));
+    bootstrap.node.get_or_insert_default().id = long.clone();
+    for listener in &mut bootstrap.listeners {
+        listener.name = long.clone();
+        for filter in &mut listener.filters {
+            filter.name = long.clone();
+        }
+        if let Some(RouteSpecifier::RouteConfiguration(table)) = &mut listener.route_specifier {
+            table.name = long.clone();
+        }
+    }
+    for route in &mut bootstrap
+        .route_configurations
+        .iter_mut()
+        .flat_map(|t| &mut t.routes)
+    {
+        route.name = long.clone();
+        if let Some(Action::Route(forward)) = &mut route.action {
+            forward.metadata_match.insert("long".into(), long.clone());
+        }
+        if let Some(mutation) = &mut route.request_mutation {
+            mutation.remove.push(long.clone());
+        }
+    }
+    for cluster in &mut bootstrap.clusters {
+        cluster.name = long.clone();
+        let assignment = cluster.load_assignment.iter_mut();
+        for endpoint in assignment.flat_map(|assignment| &mut assignment.endpoints) {
+            endpoint.address = long.clone();
+        }
+    }
+    let wanted = reference(&bootstrap);
+    assert_eq!(json::to_json(&bootstrap).unwrap(), wanted);
+    let document = json::Document::new(&bootstrap).unwrap();
+    let text = serde_json::to_string_pretty(&document).unwrap();
+    assert_eq!(
+        serde_json::from_str::<serde_json::Value>(&text).unwrap(),
+        wanted
+    );
+}
+
 #[test]
 fn json_has_no_form_for_what_is_not_of_the_schema_or_not_a_number() {
     let foreign = json::to_json(&());
@@ -86,6 +143,9 @@ fn json_has_no_form_for_what_is_not_of_the_schema_or_not_a_number() {
     };
     bootstrap.listeners[0].protocol_options = Some(options);
     assert!(json::to_json(&bootstrap).is_err());
+    assert!(json::Document::new(&bootstrap).is_err());
+    bootstrap.listeners[0].name = "x".repeat(10_000);
+    assert!(json::Document::new(&bootstrap).is_err());
 }
 
 /// The reader knows maps with strings as keys, and these well-known types.

@@ -17,6 +17,8 @@ use sabir_core::name::{Field, Name};
 use sabir_core::outcome::{Code, Outcome, Reply};
 use sabir_core::output::Output;
 use sabir_core::protocol::{Capabilities, Limits, Protocol};
+use sabir_proto::config::v1;
+use sabir_proto::json::Document;
 use sabir_router::action::{Action, ClusterId, Forward, Route as Rule, Target};
 use sabir_router::cluster::{Cluster as Balancing, Endpoint};
 use sabir_router::limits::{CircuitBreaker, Limits as BreakerLimits};
@@ -263,7 +265,7 @@ impl Setup {
                 admin: None,
                 workers: NonZeroUsize::MIN,
             },
-            dump: serde_json::Value::Null,
+            dump: Document::new(&v1::Bootstrap::default()).expect("has a JSON form"),
         })
     }
 

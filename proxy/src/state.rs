@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sabir_proto::json::Document;
 use sabir_router::cluster::Health;
 use sabir_router::limits::Resource;
 use sabir_router::policy::LbPolicy;
@@ -143,9 +144,9 @@ impl Source for State {
         Box::pin(self.summary())
     }
 
-    fn config(&self) -> Answer<'_, serde_json::Value> {
+    fn config(&self) -> Answer<'_, Option<Document>> {
         let dump = self.current().map(|s| s.dump.clone());
-        Box::pin(async move { dump.unwrap_or_default() })
+        Box::pin(async move { dump })
     }
 
     fn clusters(&self) -> Answer<'_, Vec<ClusterStatus>> {

@@ -11,6 +11,8 @@ mod status;
 use std::pin::Pin;
 use std::time::Duration;
 
+use sabir_proto::json::Document;
+
 use crate::telemetry::{Process, Summary};
 
 pub use self::server::serve;
@@ -30,8 +32,8 @@ pub trait Source: Send + Sync + 'static {
     /// The counters of all workers that answer within [`ANSWER_WITHIN`].
     fn stats(&self) -> Answer<'_, Summary>;
 
-    /// The configuration in force.
-    fn config(&self) -> Answer<'_, serde_json::Value>;
+    /// The configuration in force, if there is one.
+    fn config(&self) -> Answer<'_, Option<Document>>;
 
     /// Clusters and their endpoints, over all workers that answer within [`ANSWER_WITHIN`].
     fn clusters(&self) -> Answer<'_, Vec<ClusterStatus>>;

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sabir_core::outcome::Outcome;
+use sabir_proto::config::v1;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -30,8 +31,12 @@ impl Source for Fixed {
         Box::pin(async { summary() })
     }
 
-    fn config(&self) -> Answer<'_, Value> {
-        Box::pin(ready(json!({ "listeners": [] })))
+    fn config(&self) -> Answer<'_, Option<Document>> {
+        let bootstrap = v1::Bootstrap {
+            workers: 3,
+            ..Default::default()
+        };
+        Box::pin(ready(Document::new(&bootstrap).ok()))
     }
 
     fn clusters(&self) -> Answer<'_, Vec<ClusterStatus>> {
@@ -198,7 +203,7 @@ async fn clusters_and_configuration() {
     );
     assert_eq!(
         server.read_json("/config_dump").await,
-        json!({ "listeners": [] })
+        json!({ "workers": 3 })
     );
 }
 

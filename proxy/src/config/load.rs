@@ -1,8 +1,10 @@
 //! From a file to a snapshot, with the position of everything that is wrong.
 
+use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fmt, fs, io, thread};
 
+use sabir_proto::config::v1::Bootstrap;
 use sabir_proto::yaml::{self, Position, SourceMap};
 
 use super::lower::{self, Problem, Registries};
@@ -36,9 +38,44 @@ pub fn parse(
     registries: &Registries<'_>,
     previous: Option<&Snapshot>,
 ) -> Result<Snapshot, LoadError> {
-    let (bootstrap, source) = yaml::parse(file, bytes)?;
+    let bootstrap = read_apart(file, bytes)?;
     let snapshot = lower::lower(&bootstrap, registries, previous);
-    snapshot.map_err(|problems| LoadError::Invalid(Located::new(&source, problems)))
+    drop_apart(bootstrap);
+    match snapshot {
+        Ok(snapshot) => Ok(snapshot),
+        // Positions are made only now: kept for this, they would take more memory than all else.
+        Err(problems) => {
+            let (_, source) = yaml::parse(file, bytes)?;
+            Err(LoadError::Invalid(Located::new(&source, problems)))
+        }
+    }
+}
+
+/// Reads the text on a thread of its own: allocators keep what threads allocate apart. So what is
+/// gone when the snapshot is made lies in one piece, which goes back to the system, and not between
+/// the parts of the snapshot, which stay.
+fn read_apart(file: &str, bytes: &[u8]) -> Result<Bootstrap, yaml::Errors> {
+    let read = || yaml::read(file, bytes);
+    thread::scope(|scope| {
+        let name = "config-read".into();
+        match thread::Builder::new().name(name).spawn_scoped(scope, read) {
+            Ok(reading) => reading.join().unwrap_or_else(|panic| resume_unwind(panic)),
+            // The system has no room for a thread; it takes more memory then.
+            Err(_) => read(),
+        }
+    })
+}
+
+/// Drops what was read on a thread that ends: a thread that goes on keeps the first pieces that it
+/// frees for itself, and with them all that lies below.
+fn drop_apart(bootstrap: Bootstrap) {
+    let dropping = thread::Builder::new()
+        .name("config-drop".into())
+        .spawn(move || drop(bootstrap));
+    // Where the system has no room for a thread, the closure was dropped here.
+    if let Ok(thread) = dropping {
+        thread.join().unwrap_or_else(|panic| resume_unwind(panic));
+    }
 }
 
 /// Why there is no configuration in a file. Displayed with one line for each thing that is wrong.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sabir_core::filter::Chain;
 use sabir_core::protocol::{Limits, Protocol};
+use sabir_proto::json::Document;
 use sabir_router::action;
 use sabir_router::cluster;
 use sabir_router::limits::{self, CircuitBreaker};
@@ -27,7 +28,7 @@ pub struct Snapshot {
     /// What counts only when the process starts.
     pub startup: Startup,
     /// The canonical form, for operators.
-    pub dump: serde_json::Value,
+    pub dump: Document,
 }
 
 /// What is read once, when the process starts: a new configuration that says something else takes

@@ -30,7 +30,7 @@ use sabir_core::protocol::Protocol;
 use sabir_core::{filter as core_filter, protocol};
 use sabir_proto::config::v1;
 use sabir_proto::config::v1::listener::RouteSpecifier;
-use sabir_proto::json;
+use sabir_proto::json::Document;
 use sabir_proto::path::FieldPath;
 use sabir_router::table::RouteTable;
 
@@ -78,14 +78,14 @@ pub fn lower(
     let field = FieldPath::ROOT.field("drain_timeout");
     let drain_timeout = lowering.problems.duration(&field, given, DEFAULT_DRAIN);
     let (listeners, clusters) = lowering.traffic(&mut taken);
-    let dump = json::to_json(bootstrap).unwrap_or_else(|error| {
+    let dump = Document::new(bootstrap);
+    let dump = dump.map_err(|error| {
         let fault = Fault::NoJson(error.to_string());
         lowering.problems.add(&FieldPath::ROOT, fault);
-        serde_json::Value::Null
     });
-    if !lowering.problems.is_empty() {
+    let (Ok(dump), true) = (dump, lowering.problems.is_empty()) else {
         return Err(lowering.problems.into_vec());
-    }
+    };
     Ok(Snapshot {
         listeners: continue_listeners(listeners, previous),
         clusters: continue_clusters(clusters, startup.workers.get(), previous),
