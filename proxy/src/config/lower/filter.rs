@@ -41,23 +41,26 @@ pub(super) fn chain(
         problems.add(path, Fault::TooManyFilters { count, limit });
     }
     let mut names = Unique::default();
-    let made: Vec<_> = filters
-        .iter()
-        .enumerate()
-        .filter_map(|(i, filter)| {
-            let path = path.index(i);
-            name(problems, &path, &mut names, filter);
-            one(problems, &path, filter, place)
-        })
-        .collect();
-    Chain::new(made, place.base)
+    let made = filters.iter().enumerate().filter_map(|(i, filter)| {
+        let path = path.index(i);
+        name(problems, &path, &mut names, filter);
+        let made = one(problems, &path, filter, place)?;
+        Some((Arc::from(shown(filter).1), made))
+    });
+    let (names, made) = made.unzip();
+    Chain::new(made, place.base).named(names)
+}
+
+/// What a filter is called, and the field that says so.
+fn shown(filter: &v1::Filter) -> (&'static str, &str) {
+    match filter.name.as_str() {
+        "" => ("type", filter.r#type.as_str()),
+        name => ("name", name),
+    }
 }
 
 fn name(problems: &mut Problems, path: &FieldPath<'_>, names: &mut Unique, filter: &v1::Filter) {
-    let (field, name) = match filter.name.as_str() {
-        "" => ("type", filter.r#type.as_str()),
-        name => ("name", name),
-    };
+    let (field, name) = shown(filter);
     if !name.is_empty() {
         names.take(problems, &path.field(field), path, name);
     }
@@ -121,6 +124,10 @@ impl Filter for Conditional {
 
     fn mutations(&self) -> Option<(&Mutation, &Mutation)> {
         self.filter.mutations()
+    }
+
+    fn results(&self) -> &'static [&'static str] {
+        self.filter.results()
     }
 
     fn on_request(&self, request: &mut Head, cx: &mut Context) -> Flow {
