@@ -3,7 +3,9 @@
 //! Each module is a filter: its type in configuration has the module's name, and its `Config` is
 //! what the `config` of configuration holds. [`registry`] has them all.
 
+pub mod local_rate_limit;
 pub mod metadata;
 mod registry;
+pub mod setting;
 
 pub use registry::registry;
