@@ -3,6 +3,7 @@
 //! Each module is a filter: its type in configuration has the module's name, and its `Config` is
 //! what the `config` of configuration holds. [`registry`] has them all.
 
+pub mod fault;
 pub mod local_rate_limit;
 pub mod metadata;
 mod registry;

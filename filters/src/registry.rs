@@ -2,11 +2,12 @@
 
 use sabir_core::filter::Registry;
 
-use crate::{local_rate_limit, metadata};
+use crate::{fault, local_rate_limit, metadata};
 
 /// Every filter of this crate. An embedder adds its own.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    registry.add(fault::TYPE, fault::factory);
     registry.add(local_rate_limit::TYPE, local_rate_limit::factory);
     registry.add(metadata::TYPE, metadata::factory);
     registry
@@ -20,7 +21,7 @@ mod tests {
     fn every_filter_is_there_and_refuses_unknown_keys() {
         let registry = registry();
         let names: Vec<_> = registry.names().collect();
-        assert_eq!(names, ["local_rate_limit", "metadata"]);
+        assert_eq!(names, ["fault", "local_rate_limit", "metadata"]);
         for name in names {
             let config = serde_json::json!({"no-such-key": 1});
             let made = registry.make(name, &config);

@@ -80,6 +80,12 @@ impl Share {
         let drawn = (u128::from(random) * u128::from(MILLION)) >> 64;
         drawn < u128::from(self.millionths)
     }
+
+    /// The smaller of two.
+    pub(crate) fn min(self, other: Self) -> Self {
+        let millionths = self.millionths.min(other.millionths);
+        Self { millionths }
+    }
 }
 
 const MILLION: u32 = 1_000_000;

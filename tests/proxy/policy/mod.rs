@@ -9,6 +9,7 @@ mod baseline;
 mod chaos;
 mod deadlines;
 mod dialect;
+mod failing;
 mod limiting;
 mod resends;
 mod retries;
@@ -109,8 +110,19 @@ impl Stage {
 
     /// As [`new`](Self::new), with filters of the listener and of the route, in flow style.
     async fn filtering(dialect: Dialect, backend: &Backend, listener: &str, route: &str) -> Self {
+        Self::filtering_within(dialect, backend, "5s", listener, route).await
+    }
+
+    /// As [`filtering`](Self::filtering), with this timeout of the route.
+    async fn filtering_within(
+        dialect: Dialect,
+        backend: &Backend,
+        timeout: &str,
+        listener: &str,
+        route: &str,
+    ) -> Self {
         let mut setup = Setup::one([backend.address]).protocol(dialect.protocol);
-        let route = format!("{{route: {{cluster: main, timeout: 5s}}, filters: [{route}]}}");
+        let route = format!("{{route: {{cluster: main, timeout: {timeout}}}, filters: [{route}]}}");
         setup.listeners[0].routes = vec![route];
         let proxy = setup
             .listener(format!("filters: [{listener}]"))
