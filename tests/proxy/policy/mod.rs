@@ -4,6 +4,7 @@
 //! [`Backend`](backend::Backend)s, calls through a proxy, and looks at neutral
 //! outcomes and at what the backends saw. [`on_every_protocol`] makes a test of it for each dialect.
 
+mod admitting;
 mod backend;
 mod baseline;
 mod chaos;
