@@ -6,9 +6,10 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use smallvec::SmallVec;
 
 use crate::head::Head;
 use crate::mutation::Mutation;
@@ -32,6 +33,12 @@ pub trait Filter: Send + Sync {
     /// exchange, or is nothing.
     fn mutations(&self) -> Option<(&Mutation, &Mutation)> {
         None
+    }
+
+    /// Names of what it [counts](Context::count), in `snake_case`, for the label `result` of
+    /// metrics. At most 256 are told apart.
+    fn results(&self) -> &'static [&'static str] {
+        &[]
     }
 
     /// A request head arrived.
@@ -66,6 +73,9 @@ pub enum Flow {
     Skip,
     /// Answer now, without going upstream.
     Reply(Reply),
+    /// Hold the request for this long; then answer it if there is an answer, else on to the next
+    /// filter. Costs no task. The exchange's deadline holds meanwhile.
+    Delay(Duration, Option<Reply>),
     /// Decide later. The exchange's deadline holds meanwhile.
     Wait(Decision),
 }
@@ -76,6 +86,7 @@ impl std::fmt::Debug for Flow {
             Self::Continue => f.write_str("Continue"),
             Self::Skip => f.write_str("Skip"),
             Self::Reply(reply) => f.debug_tuple("Reply").field(reply).finish(),
+            Self::Delay(delay, then) => f.debug_tuple("Delay").field(delay).field(then).finish(),
             Self::Wait(_) => f.write_str("Wait"),
         }
     }
@@ -96,7 +107,12 @@ pub struct Context {
     pub deadline: Option<Instant>,
     /// Endpoint that was chosen, once known.
     pub endpoint: Option<SocketAddr>,
+    /// Draws a random number, evenly over all of them; for filters that act on a share of requests.
+    /// [`new`](Self::new) has one that always draws 0, which is in every share but none at all.
+    pub random: fn() -> u64,
     slots: Vec<Option<Box<dyn Any + Send>>>,
+    /// Filters, by position, and what they counted since somebody took it.
+    counted: SmallVec<[(u8, u8); 8]>,
     current: usize,
     /// A bit for each filter that asked to be spared.
     skipped: u64,
@@ -113,10 +129,28 @@ impl Context {
             local,
             deadline: None,
             endpoint: None,
+            random: || 0,
             slots: Vec::new(),
+            counted: SmallVec::new(),
             current: 0,
             skipped: 0,
         }
+    }
+
+    /// Counts one more of the result at position `result` of this filter's
+    /// [`results`](Filter::results).
+    ///
+    /// It is noted here and added to counters of the worker after the hooks, so that no worker
+    /// writes what another one reads.
+    pub fn count(&mut self, result: u8) {
+        // A chain has 64 filters at most.
+        self.counted.push((self.current as u8, result));
+    }
+
+    /// Takes what was counted: positions of filters, over all chains, and of their results.
+    pub fn take_counted(&mut self) -> impl Iterator<Item = (usize, u8)> + '_ {
+        let counted = self.counted.drain(..);
+        counted.map(|(filter, result)| (usize::from(filter), result))
     }
 
     /// This filter's own state for this exchange, made when first asked for.
@@ -138,6 +172,8 @@ impl Context {
 #[derive(Clone, Default)]
 pub struct Chain {
     filters: Arc<[Arc<dyn Filter>]>,
+    /// What metrics call the filters, by position.
+    names: Arc<[Arc<str>]>,
     /// Number of filters that run before this chain, in another one.
     base: usize,
 }
@@ -149,6 +185,9 @@ pub enum Step {
     Done,
     /// The filter before this index answered it.
     Reply(usize, Reply),
+    /// The filter before this index holds the request for this long; then answer it, or go on from
+    /// there.
+    Delay(usize, Duration, Option<Reply>),
     /// The filter before this index waits; go on from there once it decided.
     Wait(usize, Decided),
 }
@@ -178,7 +217,27 @@ impl Chain {
     pub fn new(mut filters: Vec<Arc<dyn Filter>>, base: usize) -> Self {
         filters.truncate(Self::MAX_FILTERS.saturating_sub(base));
         let filters = filters.into();
-        Self { filters, base }
+        let names = Arc::default();
+        Self {
+            filters,
+            names,
+            base,
+        }
+    }
+
+    /// The chain with names for its filters, in order, under which metrics show what they count.
+    #[must_use]
+    pub fn named(mut self, names: Vec<Arc<str>>) -> Self {
+        self.names = names.into();
+        self
+    }
+
+    /// The name of the filter at position `filter` over all chains, and of its result at `result`;
+    /// `None` if it is not in this chain, has no name or no such result.
+    pub fn counter(&self, filter: usize, result: u8) -> Option<(&Arc<str>, &'static str)> {
+        let at = filter.checked_sub(self.base)?;
+        let result = self.filters.get(at)?.results().get(usize::from(result))?;
+        Some((self.names.get(at)?, result))
     }
 
     /// Number of filters.
@@ -204,6 +263,7 @@ impl Chain {
                 Flow::Continue => {}
                 Flow::Skip => cx.skipped |= 1 << cx.current,
                 Flow::Reply(reply) => return Step::Reply(i + 1, reply),
+                Flow::Delay(delay, then) => return Step::Delay(i + 1, delay, then),
                 Flow::Wait(decision) => return Step::Wait(i + 1, Decided(decision)),
             }
         }
@@ -330,5 +390,35 @@ mod tests {
             })
             .collect();
         assert_eq!(seen, [11, 11, 0]);
+    }
+
+    #[test]
+    fn what_filters_count_has_their_names() {
+        struct Two;
+        impl Filter for Two {
+            fn results(&self) -> &'static [&'static str] {
+                &["first", "second"]
+            }
+
+            fn on_request(&self, _: &mut Head, cx: &mut Context) -> Flow {
+                cx.count(1);
+                Flow::Continue
+            }
+        }
+        let chain = Chain::new(vec![Arc::new(Two)], 3).named(vec!["a".into()]);
+        let peer = SocketAddr::from(([127, 0, 0, 1], 1));
+        let mut cx = Context::new(peer, peer, Instant::now());
+        let mut head = Head::new("toy", Kind::Request, Bytes::new(), |_, _| {});
+        assert!(matches!(
+            chain.on_request(0, &mut head, &mut cx),
+            Step::Done
+        ));
+        let counted: Vec<_> = cx.take_counted().collect();
+        assert_eq!(counted, [(3, 1)]);
+        assert_eq!(cx.take_counted().count(), 0);
+        let (name, result) = chain.counter(3, 1).unwrap();
+        assert_eq!((&**name, result), ("a", "second"));
+        assert_eq!(chain.counter(2, 1), None, "another chain's");
+        assert_eq!(chain.counter(3, 2), None);
     }
 }

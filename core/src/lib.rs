@@ -27,6 +27,7 @@ pub mod protocol;
 pub mod pump;
 pub mod template;
 pub mod timeout;
+pub mod value;
 
 // Types of these are in the signatures of traits that others implement.
 pub use {bytes, serde_json};

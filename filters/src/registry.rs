@@ -2,12 +2,15 @@
 
 use sabir_core::filter::Registry;
 
-use crate::metadata;
+use crate::{fault, local_rate_limit, metadata, rbac};
 
 /// Every filter of this crate. An embedder adds its own.
 pub fn registry() -> Registry {
     let mut registry = Registry::default();
+    registry.add(fault::TYPE, fault::factory);
+    registry.add(local_rate_limit::TYPE, local_rate_limit::factory);
     registry.add(metadata::TYPE, metadata::factory);
+    registry.add(rbac::TYPE, rbac::factory);
     registry
 }
 
@@ -19,7 +22,7 @@ mod tests {
     fn every_filter_is_there_and_refuses_unknown_keys() {
         let registry = registry();
         let names: Vec<_> = registry.names().collect();
-        assert_eq!(names, ["metadata"]);
+        assert_eq!(names, ["fault", "local_rate_limit", "metadata", "rbac"]);
         for name in names {
             let config = serde_json::json!({"no-such-key": 1});
             let made = registry.make(name, &config);

@@ -24,4 +24,5 @@ pub mod retry;
 pub mod slots;
 pub mod split;
 pub mod table;
-pub mod value;
+
+pub use sabir_core::value;

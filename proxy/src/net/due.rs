@@ -1,4 +1,5 @@
-//! What is due of exchanges: their deadlines, the end of attempts and of pauses between them.
+//! What is due of exchanges: their deadlines, the end of attempts, of pauses between them, and of
+//! delays.
 
 use std::time::Instant;
 
@@ -19,7 +20,11 @@ impl Exchange {
     /// When something is due of it.
     fn due(&self) -> Option<Instant> {
         let attempt = self.tries.as_ref().and_then(|tries| tries.wake);
-        let moments = [self.cx.deadline, attempt, self.idle_at()];
+        let held = match &self.place {
+            Place::Delayed(delayed) => Some(delayed.until),
+            _ => None,
+        };
+        let moments = [self.cx.deadline, attempt, self.idle_at(), held];
         moments.into_iter().flatten().min()
     }
 
@@ -80,6 +85,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         match exchange.place {
             Place::Upstream(..) => self.on_slow_attempt(key),
             Place::Here => self.end_pause(key),
+            Place::Delayed(_) => self.end_delay(key, now),
             Place::Filtering(_) => {}
         }
     }

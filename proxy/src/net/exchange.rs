@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Echo, Head};
-use sabir_core::outcome::Outcome;
+use sabir_core::outcome::{Outcome, Reply};
 use sabir_router::action::{Action, Forward, Target};
 use sabir_router::limits::Permit;
 
@@ -44,10 +44,20 @@ pub(crate) struct Exchange {
 pub(crate) enum Place {
     /// A filter decides.
     Filtering(Box<Head>),
+    /// A filter holds the request until then.
+    Delayed(Box<Delayed>),
     /// The request is with an endpoint.
     Upstream(Rc<Upstream>, StreamId),
     /// The proxy itself has it.
     Here,
+}
+
+/// A request that a filter holds.
+pub(crate) struct Delayed {
+    pub(crate) request: Head,
+    pub(crate) until: Instant,
+    /// What it is answered then; `None`: it goes on.
+    pub(crate) then: Option<Reply>,
 }
 
 /// Configuration a request was routed by, whatever is loaded meanwhile.

@@ -75,6 +75,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         exchange.cx.now = self.link.now();
         exchange.tell_filters(outcome);
+        exchange.book_filters(&self.worker, self.listener.stats_id);
         let elapsed = exchange
             .cx
             .now

@@ -1,9 +1,9 @@
-//! What a session does with requests: filters, route, endpoint, and the answer.
+//! What a session does with requests: route, endpoint, and the answer.
 
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use sabir_core::filter::{Context, Decided, Flow, Step};
+use sabir_core::filter::Context;
 use sabir_core::frame::StreamId;
 use sabir_core::head::{Head, Kind};
 use sabir_core::outcome::{Code, Executed, Outcome, Party, Reply};
@@ -18,7 +18,7 @@ use super::due;
 use super::exchange::{Exchange, Logged, Passed, Place, Routed};
 use super::finish::Why;
 use super::pool::{Attempt, Cluster};
-use super::session::{Addresses, Session, ToSession};
+use super::session::{Addresses, Session};
 use super::upstream::{Caller, State, Upstream};
 use crate::telemetry::{ClusterCounter, ClusterGauge, ListenerCounter, ListenerGauge};
 
@@ -82,11 +82,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             })
         });
         let Addresses { peer, local } = self.addresses;
+        let mut cx = Context::new(peer, local, self.link.now());
+        cx.random = random;
         let key = self.exchanges.insert(Exchange {
             stream,
             echo: head.echo,
             one_way: head.kind == Kind::OneWay,
-            cx: Context::new(peer, local, self.link.now()),
+            cx,
             place: Place::Here,
             routed: Routed::new(config),
             passed: Passed::default(),
@@ -112,26 +114,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         exchange.series = Some(series);
     }
 
-    fn after_listener_filters(&mut self, key: DefaultKey, head: Head, step: Step) {
-        let exchange = &mut self.exchanges[key];
-        match step {
-            Step::Done => {
-                exchange.passed.listener = exchange.routed.config.listener.filters.len();
-                self.route(key, head);
-            }
-            Step::Reply(passed, reply) => {
-                exchange.passed.listener = passed;
-                self.refuse(key, reply);
-            }
-            Step::Wait(passed, decision) => {
-                exchange.passed.listener = passed;
-                self.wait(key, head, decision);
-            }
-        }
-    }
-
     /// Finds the route and does what it says.
-    fn route(&mut self, key: DefaultKey, mut head: Head) {
+    pub(super) fn route(&mut self, key: DefaultKey, mut head: Head) {
         let exchange = &mut self.exchanges[key];
         let config = exchange.routed.config.clone();
         let Some((position, route)) = config.listener.routes.find(&head) else {
@@ -158,25 +142,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.after_route_filters(key, head, step);
     }
 
-    fn after_route_filters(&mut self, key: DefaultKey, head: Head, step: Step) {
-        let exchange = &mut self.exchanges[key];
-        match step {
-            Step::Done => {
-                let filters = exchange.routed.route().map_or(0, |r| r.filters.len());
-                exchange.passed.route = filters;
-                self.act(key, head);
-            }
-            Step::Reply(passed, reply) => {
-                exchange.passed.route = passed;
-                self.refuse(key, reply);
-            }
-            Step::Wait(passed, decision) => {
-                exchange.passed.route = passed;
-                self.wait(key, head, decision);
-            }
-        }
-    }
-
     fn no_route(&mut self, key: DefaultKey, head: &Head) {
         self.name(key, head);
         if let Some(fault) = head.fault() {
@@ -190,48 +155,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         self.answer(key, Why::NoRoute, Reply::refused(Code::NotFound, message));
     }
 
-    pub(super) fn refuse(&mut self, key: DefaultKey, reply: Reply) {
-        self.count(ListenerCounter::RqFilterResponse);
-        self.answer(key, Why::Filter, reply);
-    }
-
-    fn wait(&mut self, key: DefaultKey, head: Head, Decided(decision): Decided) {
-        self.exchanges[key].place = Place::Filtering(Box::new(head));
-        let inbox = self.inbox.clone();
-        // Waiting filters pay for a task; those that decide at once never come here.
-        self.worker.spawn(async move {
-            inbox.push(ToSession::Decided(key, decision.await));
-        });
-    }
-
-    /// A filter that waited has decided.
-    pub(super) fn on_decided(&mut self, key: DefaultKey, flow: Flow) {
-        let Some(exchange) = self.exchanges.get_mut(key) else {
-            return; // it ended meanwhile
-        };
-        let place = std::mem::replace(&mut exchange.place, Place::Here);
-        let Place::Filtering(mut head) = place else {
-            return;
-        };
-        exchange.cx.now = self.link.now();
-        match flow {
-            Flow::Reply(reply) => return self.refuse(key, reply),
-            Flow::Wait(decision) => return self.wait(key, *head, Decided(decision)),
-            Flow::Continue | Flow::Skip => {}
-        }
-        let from = exchange.passed;
-        if let Some(route) = exchange.routed.route() {
-            let filters = route.filters.clone();
-            let step = filters.on_request(from.route, &mut head, &mut exchange.cx);
-            return self.after_route_filters(key, *head, step);
-        }
-        let filters = exchange.routed.config.listener.filters.clone();
-        let step = filters.on_request(from.listener, &mut head, &mut exchange.cx);
-        self.after_listener_filters(key, *head, step);
-    }
-
     /// Does what the route says.
-    fn act(&mut self, key: DefaultKey, mut head: Head) {
+    pub(super) fn act(&mut self, key: DefaultKey, mut head: Head) {
         // A malformed body is found out only if a filter or the route looked into it.
         if head.fault().is_some() {
             return self.no_route(key, &head);
@@ -258,7 +183,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
             self.name(key, &head);
             return self.on_deadline(key);
         }
-        let target = forward.target(&head, || fastrand::u64(..));
+        let target = forward.target(&head, random);
         exchange.routed.target = Some(target);
         exchange.routed.hash = forward.hash_policy.hash(&head, self.addresses.peer);
         let cluster = config.clusters[target.cluster.0 as usize].clone();
@@ -418,6 +343,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
 fn lossy(name: &[u8]) -> String {
     let name = &name[..name.len().min(LONGEST_NAME)];
     String::from_utf8_lossy(name).escape_default().to_string()
+}
+
+fn random() -> u64 {
+    fastrand::u64(..)
 }
 
 /// Bytes of a name that a message quotes.

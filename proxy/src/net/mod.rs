@@ -19,6 +19,7 @@ mod desk;
 mod due;
 mod exchange;
 mod exchanges;
+mod filtering;
 mod finish;
 mod forward;
 mod link;

@@ -122,7 +122,7 @@ impl Exchange {
         let tries = self.tries.as_deref()?;
         let bound = match &self.place {
             Place::Upstream(upstream, _) => upstream.owner.is_some(),
-            Place::Filtering(_) | Place::Here => false,
+            Place::Filtering(_) | Place::Delayed(_) | Place::Here => false,
         };
         let covered = policy.covers(failure, outcome, &tries.request);
         (covered && !bound && !self.has_answer_begun()).then_some((policy, tries))
@@ -204,7 +204,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
         }
         let asked = match &exchange.place {
             Place::Upstream(upstream, _) => upstream.protocol.retry_after(head),
-            Place::Filtering(_) | Place::Here => None,
+            Place::Filtering(_) | Place::Delayed(_) | Place::Here => None,
         };
         let again = self.retry(key, Failure::Answered, head.outcome, asked);
         if !again {

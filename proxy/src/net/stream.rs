@@ -258,7 +258,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Session<S> {
                 body.given = true;
                 upstream.frame(*upstream_stream, frame);
             }
-            Place::Filtering(_) | Place::Here => body.early.push(frame),
+            Place::Filtering(_) | Place::Delayed(_) | Place::Here => body.early.push(frame),
         }
     }
 

@@ -61,6 +61,7 @@ pub fn expose(summary: &Summary, process: &Process, format: Format) -> String {
         "listener",
         &summary.listeners,
     );
+    text.filters(&summary.listeners);
     text.counters::<ClusterCounter>("cluster", &summary.clusters);
     text.gauges::<ClusterGauge>("cluster", &summary.clusters);
     let help = "What endpoints did that their protocol or a limit does not allow, by what it was.";
@@ -182,6 +183,20 @@ impl Exposition {
         for (name, values) in rows {
             for (fault, count) in values.faults() {
                 self.sample(family, &[(owner, &**name), ("fault", fault)], count);
+            }
+        }
+    }
+
+    /// What filters counted; results that never came have no sample.
+    fn filters(&mut self, rows: &BTreeMap<Arc<str>, ScopeValues>) {
+        let family = "sabir_filter_results_total";
+        let help = "What filters decided about requests, by the filter's name and its result.";
+        self.family(family, Kind::Counter, help);
+        for (listener, values) in rows {
+            for (filter, result, count) in values.filters() {
+                let listener = ("listener", &**listener);
+                let labels = [listener, ("filter", filter), ("result", result)];
+                self.sample(family, &labels, count);
             }
         }
     }

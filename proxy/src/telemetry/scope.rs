@@ -44,6 +44,15 @@ pub(super) struct Scope {
     gauges: Vec<i64>,
     /// Faults of peers by row and name. There are as many as protocols have names for them.
     faults: BTreeMap<(u32, &'static str), u64>,
+    /// What filters counted, by row. Few enough to be looked through.
+    filters: BTreeMap<u32, Vec<FilterCounts>>,
+}
+
+/// What the filters of one name counted, by result.
+#[derive(Debug)]
+struct FilterCounts {
+    name: Arc<str>,
+    results: BTreeMap<&'static str, u64>,
 }
 
 impl Scope {
@@ -71,6 +80,25 @@ impl Scope {
 
     pub(super) fn fault(&mut self, id: u32, name: &'static str) {
         *self.faults.entry((id, name)).or_default() += 1;
+    }
+
+    pub(super) fn filter(&mut self, id: u32, name: &Arc<str>, result: &'static str) {
+        let filters = self.filters.entry(id).or_default();
+        let known = filters.iter().position(|filter| filter.name == *name);
+        let at = known.unwrap_or_else(|| {
+            // Names come and go with configurations; counters stay.
+            let name = match filters.len() < MOST_FILTERS {
+                true => name.clone(),
+                false => "_other".into(),
+            };
+            let at = filters.len().min(MOST_FILTERS);
+            if filters.len() == at {
+                let results = BTreeMap::new();
+                filters.push(FilterCounts { name, results });
+            }
+            at
+        });
+        *filters[at].results.entry(result).or_default() += 1;
     }
 
     #[inline]
@@ -103,10 +131,20 @@ impl Scope {
         let gauges = self.gauges.chunks(G::ALL.len());
         self.names.iter().zip(counters.zip(gauges)).zip(0..).map(
             |((name, (counters, gauges)), id)| {
-                let values = ScopeValues::new(counters, gauges, self.faults_of(id));
+                let values = ScopeValues::new(counters, gauges, self.faults_of(id))
+                    .with_filters(self.filters_of(id));
                 (name.clone(), values)
             },
         )
+    }
+
+    fn filters_of(&self, id: u32) -> BTreeMap<(Arc<str>, &'static str), u64> {
+        let filters = self.filters.get(&id).into_iter().flatten();
+        let counts = filters.flat_map(|FilterCounts { name, results }| {
+            let count = |(&result, &count)| ((name.clone(), result), count);
+            results.iter().map(count)
+        });
+        counts.collect()
     }
 
     fn faults_of(&self, id: u32) -> BTreeMap<&'static str, u64> {
@@ -114,3 +152,6 @@ impl Scope {
         of_row.map(|(&(_, name), &count)| (name, count)).collect()
     }
 }
+
+/// Names of filters that are told apart for each listener; the others are `_other`.
+const MOST_FILTERS: usize = 256;

@@ -81,6 +81,7 @@ pub struct ScopeValues {
     counters: Vec<u64>,
     gauges: Vec<i64>,
     faults: BTreeMap<&'static str, u64>,
+    filters: BTreeMap<(Arc<str>, &'static str), u64>,
 }
 
 impl Summary {
@@ -164,7 +165,13 @@ impl ScopeValues {
             faults,
             counters: counters.to_vec(),
             gauges: gauges.to_vec(),
+            filters: BTreeMap::new(),
         }
+    }
+
+    pub(super) fn with_filters(mut self, filters: BTreeMap<(Arc<str>, &'static str), u64>) -> Self {
+        self.filters = filters;
+        self
     }
 
     /// What `counter` says.
@@ -184,7 +191,16 @@ impl ScopeValues {
         self.faults.iter().map(|(&name, &count)| (name, count))
     }
 
+    /// What filters counted: name of the filter, result, how often.
+    pub fn filters(&self) -> impl Iterator<Item = (&str, &'static str, u64)> {
+        let filters = self.filters.iter();
+        filters.map(|((name, result), &count)| (&**name, *result, count))
+    }
+
     fn merge(&mut self, other: &Self) {
+        for (key, count) in &other.filters {
+            *self.filters.entry(key.clone()).or_default() += count;
+        }
         for (name, count) in other.faults() {
             *self.faults.entry(name).or_default() += count;
         }

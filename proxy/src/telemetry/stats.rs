@@ -1,5 +1,6 @@
 //! Counters of one worker, written by it alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sabir_core::outcome::Outcome;
@@ -85,6 +86,11 @@ impl WorkerStats {
             Owner::Listener(id) => self.listeners.fault(id.0, name),
             Owner::Cluster(id) => self.clusters.fault(id.0, name),
         }
+    }
+
+    /// Counts a result of the filter of this name. Beyond 256 names for a listener, it is `_other`.
+    pub fn filter(&mut self, of: ListenerId, name: &Arc<str>, result: &'static str) {
+        self.listeners.filter(of.0, name, result);
     }
 
     /// Changes a gauge of a listener or cluster.
@@ -196,6 +202,23 @@ mod tests {
     }
 
     #[test]
+    fn filters_have_their_results_up_to_a_bound() {
+        let mut stats = WorkerStats::default();
+        let listener = stats.listener("l");
+        for n in 0..300 {
+            stats.filter(listener, &n.to_string().into(), "ok");
+        }
+        stats.filter(listener, &"7".into(), "ok");
+        stats.filter(listener, &"7".into(), "denied");
+        let summary = Summary::of([stats.snapshot(), stats.snapshot()]);
+        let counts: Vec<_> = summary.listeners["l"].filters().collect();
+        assert_eq!(counts.len(), 258);
+        for count in [("7", "ok", 4), ("7", "denied", 2), ("_other", "ok", 88)] {
+            assert!(counts.contains(&count), "{count:?}: {counts:?}");
+        }
+    }
+
+    #[test]
     fn names_that_look_the_same_are_one_series_to_the_reader() {
         let mut stats = WorkerStats::default();
         let listener = stats.listener("l");
@@ -213,11 +236,13 @@ mod tests {
     fn a_request_of_a_known_series_allocates_nothing() {
         let mut stats = WorkerStats::default();
         let (listener, cluster) = (stats.listener("l"), stats.cluster("c"));
+        let filter: Arc<str> = "limit".into();
         let mut count = |times| {
             for _ in 0..times {
                 let series = stats.series(listener, Some(cluster), b"service", b"method");
                 stats.record(series, Outcome::OK, millis(1));
                 stats.add(ListenerCounter::RqTotal, listener, 1);
+                stats.filter(listener, &filter, "ok");
                 stats.adjust(ClusterGauge::RqActive, cluster, 1);
             }
         };

@@ -125,7 +125,7 @@ f:13:28: listeners[0].route_configuration.routes[0].match.any_of[1].not.metadata
 f:14:35: listeners[0].route_configuration.routes[0].route.weighted_clusters.clusters: the weights add up to zero
 f:14:53: listeners[0].route_configuration.routes[0].route.weighted_clusters.clusters[0].name: there is no cluster `b`; did you mean `a`?
 f:15:40: listeners[0].route_configuration.routes[0].request_mutation.set.method: `toy` cannot change `method` on requests: of the well-known names, it can change service, version
-f:16:24: listeners[0].route_configuration.routes[0].filters[0].type: there is no filter type `f`; there are: example, metadata
+f:16:24: listeners[0].route_configuration.routes[0].filters[0].type: there is no filter type `f`; there are: example, fault, local_rate_limit, metadata, rbac
 f:17:10: workers: 5000 is out of range; it can be from 0 to 1024"
     );
 }

@@ -207,7 +207,7 @@ fn routes_that_cannot_be() {
         (
             ROUTE,
             "{direct_response: {status: denied}, filters: [{type: a}]}",
-            "f:7:60: listeners[0].route_configuration.routes[0].filters[0].type: there is no filter type `a`; there are: example, metadata",
+            "f:7:60: listeners[0].route_configuration.routes[0].filters[0].type: there is no filter type `a`; there are: example, fault, local_rate_limit, metadata, rbac",
         ),
     ]);
     let long = format!(

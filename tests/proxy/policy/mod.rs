@@ -4,11 +4,14 @@
 //! [`Backend`](backend::Backend)s, calls through a proxy, and looks at neutral
 //! outcomes and at what the backends saw. [`on_every_protocol`] makes a test of it for each dialect.
 
+mod admitting;
 mod backend;
 mod baseline;
 mod chaos;
 mod deadlines;
 mod dialect;
+mod failing;
+mod limiting;
 mod resends;
 mod retries;
 mod side;
@@ -106,6 +109,33 @@ impl Stage {
         }
     }
 
+    /// As [`new`](Self::new), with filters of the listener and of the route, in flow style.
+    async fn filtering(dialect: Dialect, backend: &Backend, listener: &str, route: &str) -> Self {
+        Self::filtering_within(dialect, backend, "5s", listener, route).await
+    }
+
+    /// As [`filtering`](Self::filtering), with this timeout of the route.
+    async fn filtering_within(
+        dialect: Dialect,
+        backend: &Backend,
+        timeout: &str,
+        listener: &str,
+        route: &str,
+    ) -> Self {
+        let mut setup = Setup::one([backend.address]).protocol(dialect.protocol);
+        let route = format!("{{route: {{cluster: main, timeout: {timeout}}}, filters: [{route}]}}");
+        setup.listeners[0].routes = vec![route];
+        let proxy = setup
+            .listener(format!("filters: [{listener}]"))
+            .start()
+            .await;
+        Self {
+            dialect,
+            proxy,
+            log: None,
+        }
+    }
+
     /// What the log says once a line is there.
     async fn logged(&self) -> String {
         let path = self.log.as_ref().unwrap().path().join("log");
@@ -128,6 +158,25 @@ impl Stage {
             dialect: self.dialect,
             last: 0,
         }
+    }
+
+    /// A client whose address is `from`, one of this machine's.
+    async fn client_at(&self, from: [u8; 4]) -> Client {
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        let io = socket.connect(self.proxy.at("in")).await.unwrap();
+        Client {
+            side: Side::client(io, &self.dialect),
+            dialect: self.dialect,
+            last: 0,
+        }
+    }
+
+    /// How often the filter `name` came to `result`.
+    async fn results(&self, name: &str, result: &str) -> u64 {
+        let labels = format!("listener=\"in\",filter=\"{name}\",result=\"{result}\"");
+        let series = format!("sabir_filter_results_total{{{labels}}}");
+        self.proxy.metric(&series).await
     }
 
     /// How a call over a connection of its own ends.

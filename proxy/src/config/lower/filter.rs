@@ -40,28 +40,30 @@ pub(super) fn chain(
     if count > limit && !filters.is_empty() {
         problems.add(path, Fault::TooManyFilters { count, limit });
     }
-    let (mut names, mut changed) = (Unique::default(), Vec::new());
-    let made: Vec<_> = filters
-        .iter()
-        .enumerate()
-        .filter_map(|(i, filter)| {
-            let path = path.index(i);
-            name(problems, &path, &mut names, filter);
-            let made = one(problems, &path, filter, place)?;
-            if let Some((request, _)) = made.mutations() {
-                changed.extend(changes(&path.field("config"), request, place.protocol));
-            }
-            Some(made)
-        })
-        .collect();
-    (Chain::new(made, place.base), changed)
+    let (mut unique, mut changed) = (Unique::default(), Vec::new());
+    let made = filters.iter().enumerate().filter_map(|(i, filter)| {
+        let path = path.index(i);
+        name(problems, &path, &mut unique, filter);
+        let made = one(problems, &path, filter, place)?;
+        if let Some((request, _)) = made.mutations() {
+            changed.extend(changes(&path.field("config"), request, place.protocol));
+        }
+        Some((Arc::from(shown(filter).1), made))
+    });
+    let (names, made) = made.unzip();
+    (Chain::new(made, place.base).named(names), changed)
+}
+
+/// What a filter is called, and the field that says so.
+fn shown(filter: &v1::Filter) -> (&'static str, &str) {
+    match filter.name.as_str() {
+        "" => ("type", filter.r#type.as_str()),
+        name => ("name", name),
+    }
 }
 
 fn name(problems: &mut Problems, path: &FieldPath<'_>, names: &mut Unique, filter: &v1::Filter) {
-    let (field, name) = match filter.name.as_str() {
-        "" => ("type", filter.r#type.as_str()),
-        name => ("name", name),
-    };
+    let (field, name) = shown(filter);
     if !name.is_empty() {
         names.take(problems, &path.field(field), path, name);
     }
@@ -125,6 +127,10 @@ impl Filter for Conditional {
 
     fn mutations(&self) -> Option<(&Mutation, &Mutation)> {
         self.filter.mutations()
+    }
+
+    fn results(&self) -> &'static [&'static str] {
+        self.filter.results()
     }
 
     fn on_request(&self, request: &mut Head, cx: &mut Context) -> Flow {

@@ -8,8 +8,9 @@ use memchr::memmem::Finder;
 use regex::bytes::{Regex, RegexBuilder};
 use regex_syntax::hir::Hir;
 use regex_syntax::hir::literal::Extractor;
-use sabir_core::head::Head;
-use sabir_core::name::Name;
+
+use crate::head::Head;
+use crate::name::Name;
 
 /// What values are compared with.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -101,7 +102,7 @@ pub enum MatchError {
 /// A name may have several values; the condition holds if any of them satisfies the pattern.
 /// Inverted, it holds if there are values and none does. **A name without values satisfies nothing
 /// but [`Pattern::Absent`], not even an inverted condition**, as with Envoy's `invert_match`; a
-/// negation that includes absence is a [`Matcher`](crate::matcher::Matcher)'s `not`.
+/// negation that includes absence is a `not` around it.
 #[derive(Clone, Debug)]
 pub struct ValueMatcher {
     test: Test,
@@ -112,25 +113,33 @@ pub struct ValueMatcher {
 /// A pattern, compiled, and small: a look-up among many routes spends its time on cache misses.
 /// Texts are in lower case if case is ignored.
 #[derive(Clone, Debug)]
-pub(crate) enum Test {
+pub enum Test {
+    /// The value is this.
     Exact(Box<[u8]>),
+    /// The value begins with this.
     Prefix(Box<[u8]>),
+    /// The value ends with this.
     Suffix(Box<[u8]>),
+    /// The value has this somewhere in it.
     Contains(Box<Finder<'static>>),
+    /// The whole value matches.
     Regex(Box<Anchored>),
+    /// The value is a decimal integer in this range.
     Range(Range<i64>),
+    /// There is a value.
     Present,
+    /// There is no value.
     Absent,
-    /// Sorted.
+    /// The value is one of these, which are sorted.
     OneOf(Box<[Box<[u8]>]>),
 }
 
 /// A regular expression for whole values.
 #[derive(Clone, Debug)]
-pub(crate) struct Anchored {
+pub struct Anchored {
     regex: Regex,
     /// Texts one of which every match begins with; none if that cannot be said.
-    pub(crate) prefixes: Vec<Box<[u8]>>,
+    pub prefixes: Vec<Box<[u8]>>,
 }
 
 impl ValueMatcher {
@@ -191,12 +200,12 @@ impl ValueMatcher {
     }
 
     /// What a value must satisfy for the condition to hold; nothing definite if it is inverted.
-    pub(crate) fn required(&self) -> Option<&Test> {
+    pub fn required(&self) -> Option<&Test> {
         (self.sense == Sense::Positive).then_some(&self.test)
     }
 
     /// Rank by the work of one comparison.
-    pub(crate) fn effort(&self) -> u8 {
+    pub fn effort(&self) -> u8 {
         match self.test {
             Test::Present | Test::Absent => 0,
             Test::Exact(_) | Test::Prefix(_) | Test::Suffix(_) => 1,
