@@ -59,8 +59,11 @@ fn finding_a_route_and_a_target_allocates_nothing() {
             .each_ref()
             .map(|head| routes.find(head).map(|(_, number)| *number))
     };
-    // Parses the metadata, and warms up the caches of the regular expressions.
-    assert_eq!(look_up(), [Some(62), Some(61), Some(60), None]);
+    // Warms up the caches of the regular expressions, and looks often enough for the metadata to be
+    // listed.
+    for _ in 0..3 {
+        assert_eq!(look_up(), [Some(62), Some(61), Some(60), None]);
+    }
     let allocated = measure(|| {
         look_up();
         black_box(heads.each_ref().map(|head| forward.target(head, || 0)));
