@@ -115,8 +115,9 @@ fn check(table: &RouteTable<usize>, heads: &[Head]) {
         "most requests have a route"
     );
     let parsed = (toy::parsed() - parsed) as usize;
+    // Once to look for one name, and once more for who looks again.
     assert!(
-        parsed * 2 < heads.len(),
+        parsed < heads.len(),
         "attachments are parsed where routes need them"
     );
 }
