@@ -123,7 +123,8 @@ def killed_under_load(world):
 def stopped_gracefully(world):
     """A server that says GOAWAY gets no more calls and ends what it has: none is lost.
 
-    grpcio's server itself cancels calls that arrive while it says so; without a proxy it does, too.
+    grpcio's server itself cancels calls that arrive while it says so; without a proxy it does, too. Now and then one
+    is lost with the connection instead; whether the server had taken it is not known, so it is not sent again.
     """
     two = TwoServers(world, "grpc-stopped")
     running = two.client.send("hammer", port=two.port, threads=8, calls=500)
@@ -132,7 +133,8 @@ def stopped_gracefully(world):
     answers = running.result()
     same(sum(answers.values()), 4000, "calls")
     failed = {answer: count for answer, count in answers.items() if answer.startswith("failed")}
-    expect(set(failed) <= {"failed 1: CANCELLED"} and sum(failed.values()) <= 8, "failed:", answers)
+    crossed = {"failed 1: CANCELLED", "failed 14: the connection to the endpoint was lost before it answered"}
+    expect(set(failed) <= crossed and sum(failed.values()) <= 8, "failed:", answers)
     expect(answers.get(two.staying.name, 0) > 3000, "the other did not take over:", answers)
 
 
